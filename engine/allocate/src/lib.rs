@@ -1,0 +1,2 @@
+//! The one door for metal-api writes.
+#![forbid(unsafe_code)]

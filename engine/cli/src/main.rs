@@ -1,0 +1,4 @@
+//! The binary `ferrofleet`.
+#![forbid(unsafe_code)]
+
+fn main() {}

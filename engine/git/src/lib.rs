@@ -1,0 +1,2 @@
+//! A remote, its bare cache, and compare-and-swap pushes.
+

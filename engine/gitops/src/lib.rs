@@ -1,0 +1,2 @@
+//! The loop over one fleet repository.
+#![forbid(unsafe_code)]

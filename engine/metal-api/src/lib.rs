@@ -1,0 +1,2 @@
+//! Typed client of metal-api v1.
+#![forbid(unsafe_code)]

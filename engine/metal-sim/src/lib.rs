@@ -1,0 +1,2 @@
+//! A simulated metal-api, served over HTTP.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The words of Ferrofleet: ids, documents, domain values, findings. No I/O, no clock.
+#![forbid(unsafe_code)]

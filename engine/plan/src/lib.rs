@@ -1,0 +1,2 @@
+//! Want and Have to a Plan; Plan and Done to locks. Pure.
+#![forbid(unsafe_code)]
