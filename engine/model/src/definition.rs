@@ -1,0 +1,405 @@
+//! `cluster.yaml`: what people want of one cluster. A field enters here with the code that honours it.
+
+use crate::fleet::{ApiVersion, Purpose};
+use crate::ids::Label;
+use crate::rules::{EgressRule, IngressRule, Port};
+use crate::{Cidr, ClusterName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId, SizeId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+/// A file named `cluster.yaml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterDefinition {
+    pub api_version: ApiVersion,
+    pub kind: DefinitionKind,
+    pub metadata: DefinitionMetadata,
+    pub spec: DefinitionSpec,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DefinitionKind {
+    #[default]
+    ClusterDefinition,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefinitionMetadata {
+    pub name: ClusterName,
+    /// Labels of the Cluster object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DefinitionSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flavor: Option<FlavorWish>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<Purpose>,
+    /// From the folder `stages/<stage>/` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Label>,
+    /// From the stage where absent, else `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Label>,
+    #[serde(default)]
+    pub target: TargetWish,
+    #[serde(default)]
+    pub metal: MetalWish,
+    pub kubernetes: KubernetesWish,
+    #[serde(default)]
+    pub network: NetworkWish,
+    #[serde(default)]
+    pub vip: VipWish,
+    #[serde(default)]
+    pub firewall: FirewallWish,
+    #[serde(default)]
+    pub control_plane: ControlPlaneWish,
+    /// At least one.
+    pub pools: Vec<PoolWish>,
+    #[serde(default)]
+    pub addons: AddonsWish,
+    /// Rendered as `Cluster.spec.paused`, and the engine leaves the cluster alone.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FlavorWish {
+    /// calico from Kubernetes 1.33 on, else pre-v1.33.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// Kubernetes 1.33 and newer; CNI and cloud controller manager are yours.
+    #[serde(rename = "default")]
+    Default,
+    /// Kubernetes 1.33 and newer, with Calico and the cloud controller manager.
+    #[serde(rename = "calico")]
+    Calico,
+    /// Kubernetes before 1.33.
+    #[serde(rename = "pre-v1.33")]
+    PreV133,
+    /// Not built yet.
+    #[serde(rename = "kamaji")]
+    Kamaji,
+    /// Not built yet.
+    #[serde(rename = "metal3-kamaji")]
+    Metal3Kamaji,
+    /// Not built yet.
+    #[serde(rename = "gardener-shoot")]
+    GardenerShoot,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TargetWish {
+    /// From the stage where absent. Immutable once resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_cluster: Option<Label>,
+    /// From the stage where absent. Immutable once resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetalWish {
+    /// From the fleet where absent. Immutable once resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectId>,
+    /// From the fleet where absent. Immutable once resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PartitionId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesWish {
+    pub version: VersionWish,
+}
+
+/// `1.34.2`, or `1.34` for the highest supported patch that the policy offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VersionWish {
+    Minor(u64, u64),
+    Exact(crate::policy::KubernetesVersion),
+}
+
+impl VersionWish {
+    pub fn parse(text: &str) -> Result<Self, crate::policy::VersionError> {
+        let refused = || crate::policy::VersionError(text.to_owned());
+        let bare = text.strip_prefix('v').unwrap_or(text);
+        let number = |s: &str| s.parse::<u64>().ok().filter(|n| n.to_string() == s);
+        match bare.split('.').collect::<Vec<_>>()[..] {
+            [major, minor] => Ok(Self::Minor(number(major).ok_or_else(refused)?, number(minor).ok_or_else(refused)?)),
+            _ => crate::policy::KubernetesVersion::parse(text).map(Self::Exact),
+        }
+    }
+
+    pub fn admits(&self, version: &crate::policy::KubernetesVersion) -> bool {
+        match self {
+            Self::Minor(major, minor) => version.minor() == (*major, *minor),
+            Self::Exact(exact) => exact == version,
+        }
+    }
+}
+
+impl std::fmt::Display for VersionWish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Minor(major, minor) => write!(f, "{major}.{minor}"),
+            Self::Exact(version) => write!(f, "{version}"),
+        }
+    }
+}
+
+impl Serialize for VersionWish {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionWish {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&std::borrow::Cow::<str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for VersionWish {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "VersionWish".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A full Kubernetes version, or major.minor in quotes for the highest supported patch that the policy offers.",
+            "pattern": "^v?(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)(\\.(0|[1-9][0-9]*))?$",
+            "examples": ["1.34", "1.34.2"],
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkWish {
+    #[serde(default)]
+    pub nodes: NodesWish,
+    /// From the policy where absent. At most one, IPv4 (R11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<Vec<Cidr>>,
+    /// From the policy where absent. At most one, IPv4 (R11).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Vec<Cidr>>,
+    /// 443 where absent; feeds bind port, kube-vip, endpoint and firewall (R21).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_server_port: Option<Port>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cni: Option<CniWish>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodesWish {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<SlotMode>,
+    /// With mode `adopt`: the id of an existing node network of the same project and partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<NetworkId>,
+    /// Prefix length; the partition's default where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<u8>,
+}
+
+/// Who fills a slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SlotMode {
+    /// The engine allocates it, and frees it on a confirmed deletion.
+    #[default]
+    Allocate,
+    /// A person made it; it is used and never freed.
+    Adopt,
+    /// The Cluster API provider allocates it.
+    Delegate,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CniWish {
+    #[serde(default, rename = "type")]
+    pub kind: CniKind,
+    /// Chart version; from the policy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CniKind {
+    #[default]
+    Calico,
+    /// Nodes stay NotReady until you install one.
+    None,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VipWish {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<SlotMode>,
+    /// The partition's default network in the policy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkId>,
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "type")]
+    pub kind: Option<VipKind>,
+    /// With mode `allocate`: exactly this address, or none. With mode `adopt`: the address to use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "ipv4"))]
+    pub address: Option<Ipv4Addr>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum VipKind {
+    #[default]
+    Static,
+    Ephemeral,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirewallWish {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<FirewallMode>,
+    /// With mode `external`: the firewall to use.
+    #[serde(default, rename = "machineID", skip_serializing_if = "Option::is_none")]
+    pub machine_id: Option<MachineId>,
+    /// The first one of the policy's partition where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeId>,
+    /// A full id, or the short form that names its newest patch. The first one of the policy's partition where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageId>,
+    /// External networks; the partition's default network where absent. The node network is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks: Option<Vec<NetworkId>>,
+    #[serde(default)]
+    pub rules: RulesWish,
+    /// Networks in which the firewall gets a static address of its own (R17).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressWish>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FirewallMode {
+    /// The engine allocates it.
+    #[default]
+    Engine,
+    /// The Cluster API provider allocates it from the MetalStackFirewallDeployment.
+    Deployment,
+    /// A person made it.
+    External,
+}
+
+/// Rules beside the generated ones (API port in; registry, DNS, NTP and metal-api out).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RulesWish {
+    /// Sets of generated rules; `base` where absent. Without `base` your own rules must let the cluster live (R21).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presets: Option<Vec<RulePreset>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress: Vec<EgressRule>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ingress: Vec<IngressRule>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RulePreset {
+    /// HTTP, HTTPS, DNS, NTP and the metal-api out; HTTP, HTTPS and the API port in.
+    Base,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EgressWish {
+    /// One of the firewall's networks.
+    pub network: NetworkId,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControlPlaneWish {
+    /// Odd; 3 for production and 1 else where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 9))]
+    pub replicas: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeId>,
+    /// A machine image of the policy by name, or the full id of one of its versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageId>,
+}
+
+/// A set of worker machines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PoolWish {
+    pub name: Label,
+    /// 1 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub replicas: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeId>,
+    /// A machine image of the policy by name, or the full id of one of its versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageId>,
+    /// Machines above `replicas` during a rollout; 1 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100))]
+    pub max_surge: Option<u32>,
+    /// Machines that may be missing during a rollout; 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 100))]
+    pub max_unavailable: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddonsWish {
+    #[serde(default)]
+    pub ccm: CcmWish,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CcmWish {
+    /// True for the calico flavor where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Image tag; from the policy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_wish_is_a_minor_or_a_patch() {
+        assert_eq!(VersionWish::parse("1.34").unwrap(), VersionWish::Minor(1, 34));
+        assert_eq!(VersionWish::parse("v1.34.2").unwrap().to_string(), "1.34.2");
+        for bad in ["", "1", "1.034", "1.34.2-rc.1", "1.34.2.3", "latest"] {
+            assert!(VersionWish::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
