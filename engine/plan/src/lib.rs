@@ -1,2 +1,167 @@
-//! Want and Have to a Plan; Plan and Done to locks. Pure.
+//! Want and Have to a Plan; Plan and Done to locks. Pure: no I/O, no clock, no logging.
+//! A plan leaves the executor no choice; why something does not happen is data in it.
 #![forbid(unsafe_code)]
+
+mod cluster;
+mod duplicates;
+mod explain;
+mod index;
+mod requests;
+mod settle;
+mod suspect;
+
+pub use explain::{ClusterLine, PlanView, StepLine};
+pub use settle::settle;
+
+use model::request::{Free, Request, Resource};
+use model::{Attempt, ClusterId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a plan is made in: facts of this process and of the history, none of them a choice.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// Drawn at process start; what carries it is our own.
+    pub attempt: &'a Attempt,
+    /// Clusters that the tree does not know and the history does: their marked resources are orphans, not a sign that
+    /// this is a copy of another fleet.
+    pub known_to_history: &'a BTreeSet<ClusterId>,
+    pub now: Timestamp,
+}
+
+/// What a run will do in metal-api, and why it does not do the rest.
+#[must_use]
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Every cluster of the tree.
+    pub clusters: BTreeMap<ClusterId, ClusterPlan>,
+    /// Duplicates that may go, in the order in which they can: firewall, egress, VIP, network.
+    pub frees: Vec<Free>,
+    /// Two of something, where the engine may not free either.
+    pub duplicates: Vec<Duplicate>,
+    /// Marked resources of this fleet that no definition and no lock names; reported, never freed.
+    pub orphans: Vec<Orphan>,
+    /// Projects in which nothing is concluded or written (R15).
+    pub suspect: BTreeMap<ProjectId, String>,
+    /// Part of metal-api did not answer: never green.
+    pub incomplete: bool,
+}
+
+/// What happens to one cluster.
+#[derive(Clone, Debug)]
+pub struct ClusterPlan {
+    pub project: ProjectId,
+    /// In the order of allocation.
+    pub steps: Vec<Step>,
+    /// What stops the whole cluster.
+    pub blocked: Option<model::want::Blocked>,
+}
+
+/// What happens to one slot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// The lock names it.
+    Keep {
+        slot: Slot,
+    },
+    /// The provider fills it; left out of the lock and of `engine-slots`.
+    Delegate {
+        slot: Slot,
+    },
+    /// Found by our mark, or adopted by id.
+    Use {
+        slot: Slot,
+        resource: Box<Resource>,
+        origin: Origin,
+    },
+    Allocate {
+        slot: Slot,
+        request: Box<Request>,
+    },
+    /// Nothing happens, for a reason.
+    Refuse {
+        slot: Slot,
+        reason: Reason,
+        message: String,
+    },
+}
+
+impl Step {
+    pub fn slot(&self) -> &Slot {
+        match self {
+            Self::Keep { slot }
+            | Self::Delegate { slot }
+            | Self::Use { slot, .. }
+            | Self::Allocate { slot, .. }
+            | Self::Refuse { slot, .. } => slot,
+        }
+    }
+}
+
+/// A resource beside the one that fills a slot, kept for a reason.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duplicate {
+    pub cluster: ClusterId,
+    pub slot: Slot,
+    pub id: String,
+    pub why_kept: &'static str,
+    /// Time may change it: it is looked at again.
+    pub waits: bool,
+}
+
+/// A marked resource without definition and lock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Orphan {
+    pub project: ProjectId,
+    pub cluster: String,
+    pub slot: Slot,
+    pub id: String,
+}
+
+impl Plan {
+    /// Whether the plan allocates or frees: then the claim is needed.
+    pub fn writes_metal(&self) -> bool {
+        !self.frees.is_empty() || self.allocations().next().is_some()
+    }
+
+    pub fn allocations(&self) -> impl Iterator<Item = (&ClusterId, &Slot, &Request)> {
+        self.clusters.iter().flat_map(|(id, cluster)| {
+            cluster.steps.iter().filter_map(move |step| match step {
+                Step::Allocate { slot, request } => Some((id, slot, &**request)),
+                Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } | Step::Refuse { .. } => None,
+            })
+        })
+    }
+}
+
+/// Decides for every cluster and slot. Total: whatever is missing becomes a reason.
+pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
+    let Some(fleet) = want.fleet.as_deref() else { return Plan::default() };
+    let name = &fleet.metadata.name;
+    let index = index::Index::new(have);
+    let mut plan = Plan { incomplete: !have.gaps.is_empty(), ..Plan::default() };
+    let strays = suspect::strays(want, &index, name, setting);
+    plan.suspect = strays.suspect;
+    plan.orphans = strays.orphans;
+    let mut budget = requests::Budget::new(want, fleet);
+    for (id, wanted) in &want.clusters {
+        let reason = plan.suspect.get(&wanted.identity.project);
+        let context = cluster::Context { wanted, have, fleet: name, index: &index, attempt: setting.attempt };
+        plan.clusters.insert(id.clone(), cluster::decide(&context, reason, &mut budget));
+        let suspect = plan.suspect.contains_key(&wanted.identity.project);
+        if let (Some(lock), false) = (&wanted.lock, suspect) {
+            let found = duplicates::find(id, lock, have, &index, name, setting.now);
+            plan.frees.extend(found.frees);
+            plan.duplicates.extend(found.kept);
+        }
+    }
+    for (id, orphan) in &want.orphan_locks {
+        if !plan.suspect.contains_key(&orphan.lock.identity.project) {
+            let found = duplicates::find(id, &orphan.lock, have, &index, name, setting.now);
+            plan.duplicates.extend(found.kept);
+        }
+    }
+    plan.frees.extend(strays.own.into_iter().filter(|f| !plan.suspect.contains_key(&f.project)));
+    // What stands in a network goes before the network.
+    plan.frees.sort_by(|a, b| b.slot.cmp(&a.slot).then_with(|| a.cluster.cmp(&b.cluster)));
+    plan
+}

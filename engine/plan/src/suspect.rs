@@ -1,0 +1,54 @@
+//! Marked resources of clusters that this tree does not know: orphans, our own leftovers, or a sign that this is a copy.
+
+use crate::index::Index;
+use crate::{Orphan, Setting};
+use model::request::Free;
+use model::{ClusterId, FleetName, ProjectId, Want};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(crate) struct Strays {
+    pub(crate) suspect: BTreeMap<ProjectId, String>,
+    pub(crate) orphans: Vec<Orphan>,
+    /// Allocated by this very process for a cluster that is gone from the tip: freed before the run ends (design, "Why
+    /// one of each holds" 4).
+    pub(crate) own: Vec<Free>,
+}
+
+pub(crate) fn strays(want: &Want, index: &Index<'_>, fleet: &FleetName, setting: &Setting<'_>) -> Strays {
+    let mut strays = Strays::default();
+    for (cluster, hit) in index.all() {
+        let Some(mark) = hit.mark().filter(|m| m.is_of(fleet)) else { continue };
+        let id = cluster.parse::<ClusterId>().ok();
+        let in_tree = |id: &ClusterId| want.clusters.contains_key(id) || want.orphan_locks.contains_key(id);
+        if id.as_ref().is_some_and(in_tree) {
+            continue;
+        }
+        if let Some(id) = id.as_ref().filter(|_| mark.attempt == setting.attempt.as_str()) {
+            strays.own.push(Free {
+                cluster: id.clone(),
+                slot: mark.slot,
+                project: hit.project.clone(),
+                target: hit.resource.owned().target(),
+                instead_of: "nothing: the definition is gone from the tip".to_owned(),
+            });
+        } else if id.as_ref().is_some_and(|id| setting.known_to_history.contains(id)) {
+            strays.orphans.push(Orphan {
+                project: hit.project.clone(),
+                cluster: cluster.to_owned(),
+                slot: mark.slot,
+                id: hit.resource.id(),
+            });
+        } else {
+            let message = format!(
+                "{} `{}` carries the mark of fleet `{fleet}` for cluster `{cluster}`, which neither this tree nor its \
+                 history knows; this may be a copy of another fleet repository",
+                mark.slot,
+                hit.resource.id(),
+            );
+            strays.suspect.entry(hit.project.clone()).or_insert(message);
+        }
+    }
+    strays.orphans.sort();
+    strays
+}
