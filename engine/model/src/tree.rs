@@ -55,6 +55,11 @@ impl Tree {
         Self { entries: entries.into(), reader }
     }
 
+    /// Other entries over the same reader.
+    pub fn with_entries(&self, entries: Vec<Entry>) -> Self {
+        Self::new(entries, self.reader.clone())
+    }
+
     /// Sorted by path.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
