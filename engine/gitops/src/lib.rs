@@ -1,2 +1,24 @@
-//! The loop over one fleet repository.
+//! The loop over one fleet repository: tip, tree, want, have, plan, claim, done, edit, push.
+//! Every await may be the last thing this process does; what it did is found again by its tags (I1), and what it
+//! commits is complete or not there.
 #![forbid(unsafe_code)]
+
+mod claim;
+mod engine;
+mod history;
+mod message;
+mod options;
+mod outcome;
+mod pass;
+mod remote;
+mod status;
+mod trigger;
+mod view;
+
+pub use engine::{Engine, RunError};
+pub use message::{Trailers, trailers};
+pub use options::Options;
+pub use outcome::{ClusterState, Commit, Ran};
+pub use status::{Counters, FleetStatus};
+pub use trigger::{Triggers, Waker};
+pub use view::is_engine_owned;

@@ -26,7 +26,23 @@ pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &m
         Some(_) => Vec::new(),
         None => slots(&context.wanted.effective).into_iter().map(|slot| step(context, slot, budget)).collect(),
     };
+    let steps = hold_back(steps);
     ClusterPlan { project, steps, blocked }
+}
+
+/// A slot that a person must see to stops the allocation of the others: nothing is allocated for a cluster that cannot
+/// be completed (R6).
+fn hold_back(steps: Vec<Step>) -> Vec<Step> {
+    let stop = steps.iter().find_map(|step| match step {
+        Step::Refuse { slot, reason, .. } => Some((slot.clone(), *reason)),
+        Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } | Step::Allocate { .. } => None,
+    });
+    let Some((on, reason)) = stop else { return steps };
+    let held = |step| match step {
+        Step::Allocate { slot, .. } => Step::Refuse { slot, reason, message: format!("waits for {on}") },
+        other => other,
+    };
+    steps.into_iter().map(held).collect()
 }
 
 /// What stops the whole cluster before any slot is looked at.

@@ -11,7 +11,7 @@ mod settle;
 mod suspect;
 
 pub use explain::{ClusterLine, PlanView, StepLine};
-pub use settle::settle;
+pub use settle::{fill, settle};
 
 use model::request::{Free, Request, Resource};
 use model::{Attempt, ClusterId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
@@ -161,6 +161,9 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         }
     }
     plan.frees.extend(strays.own.into_iter().filter(|f| !plan.suspect.contains_key(&f.project)));
+    if fleet.spec.paused {
+        plan.frees.clear();
+    }
     // What stands in a network goes before the network.
     plan.frees.sort_by(|a, b| b.slot.cmp(&a.slot).then_with(|| a.cluster.cmp(&b.cluster)));
     plan

@@ -79,7 +79,8 @@ fn resolved(open: Option<Option<Reason>>, before: Option<&ClusterLock>) -> Condi
     Condition::resolved(ConditionStatus::False, reason.or(last).unwrap_or(Reason::OutcomeUnknown), "")
 }
 
-fn fill(values: &mut Values, effective: &Effective, slot: &Slot, resource: &Resource, origin: Origin) -> bool {
+/// Puts what fills a slot into the values; false when it is of the wrong kind.
+pub fn fill(values: &mut Values, effective: &Effective, slot: &Slot, resource: &Resource, origin: Origin) -> bool {
     match (slot, resource) {
         (Slot::Network, Resource::Network(network)) => {
             let mut prefixes = network.prefixes.clone();

@@ -1,0 +1,356 @@
+//! The engine of one fleet repository: turns of the loop, with retries, the claim's life, and status.
+
+use crate::claim::{Claims, Held, Look};
+use crate::history::History;
+use crate::pass::{Claimed, Passed};
+use crate::remote::Remote;
+use crate::trigger::Triggers;
+use crate::view::View;
+use crate::{Counters, FleetStatus, Options, Ran};
+use git::Oid;
+use metal_api::Metal;
+use model::request::{Done, FreeOutcome, Outcome};
+use model::{Clock, ClusterId, Have, ProjectId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A lost race is started over on the new tip this often, or for this long, whichever comes first.
+const TRIES: u32 = 8;
+const TRYING: Duration = Duration::from_secs(10);
+
+/// How long a run that is to end waits for what is due again.
+const DUE_WAIT: Duration = Duration::from_secs(15);
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("the remote has no branch `{branch}`; push a first commit to it (see `ferrofleet init`)")]
+    BranchMissing { branch: String },
+    #[error("{branch} moved {tries} times while the engine was pushing; it tries again at the next turn")]
+    Outraced { branch: String, tries: u32 },
+    #[error("the remote refused the commit to {branch}: {refusal}")]
+    PushRefused { branch: String, refusal: git::Refusal },
+    #[error(
+        "the remote refuses claims, so nothing is allocated or freed: {words}; allow refs/ferrofleet/claim/*, or say \
+         --single-writer if this engine is the only one"
+    )]
+    ClaimsRefused { words: String },
+    #[error("a claim is held by somebody else and was not released within {waited:?}")]
+    ClaimHeld { waited: Duration },
+    #[error(transparent)]
+    Remote(#[from] git::Error),
+}
+
+/// What is kept between passes. All of it can be lost at any time (I10).
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    pub(crate) history: History,
+    pub(crate) load: fleet::Memo,
+    pub(crate) render: render::Memo,
+    old_clusters: Option<BTreeSet<ClusterId>>,
+}
+
+/// One fleet repository and the metal-api it uses.
+pub struct Engine<M> {
+    pub(crate) options: Options,
+    pub(crate) metal: Arc<M>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) remote: Remote,
+    pub(crate) run: String,
+    pub(crate) memory: Arc<Mutex<Memory>>,
+    claims: Claims,
+    pub(crate) held: Option<Held>,
+    pub(crate) open_calls: Vec<allocate::Open>,
+    have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
+    settled: Option<Settled>,
+    pub(crate) retries: u32,
+    pub(crate) counters: Counters,
+    status: watch::Sender<FleetStatus>,
+}
+
+/// The last turn ended with nothing left to do on this tip.
+struct Settled {
+    tip: Oid,
+    ran: Ran,
+}
+
+impl<M: Metal + 'static> Engine<M> {
+    /// `repo` and `claims` are two workers on the same remote: a renewal must not wait behind a fetch.
+    pub fn new(
+        options: Options,
+        metal: Arc<M>,
+        clock: Arc<dyn Clock>,
+        repo: git::Worker,
+        claims: git::Worker,
+    ) -> Self {
+        let run = uuid::Uuid::new_v4().to_string();
+        let author =
+            git::Author { name: "Ferrofleet".to_owned(), email: "ferrofleet@localhost".to_owned() };
+        Self {
+            claims: Claims::new(claims, options.clone(), run.clone(), author),
+            remote: Remote::new(repo, &options.branch),
+            options,
+            metal,
+            clock,
+            run,
+            memory: Arc::default(),
+            held: None,
+            open_calls: Vec::new(),
+            have: None,
+            settled: None,
+            retries: 0,
+            counters: Counters::default(),
+            status: watch::Sender::default(),
+        }
+    }
+
+    /// The last turn, for the dashboard, metrics and health.
+    pub fn status(&self) -> watch::Receiver<FleetStatus> {
+        self.status.subscribe()
+    }
+
+    /// Reads and plans; writes nothing anywhere.
+    pub async fn plan(&mut self) -> Result<Ran, RunError> {
+        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        let view = self.view(tip).await?;
+        let have = self.have(&view, true).await;
+        let decided = self.decide(view, have).await?;
+        let incomplete = decided.plan.incomplete;
+        Ok(Ran {
+            tip: Some(tip),
+            findings: decided.findings,
+            plan: decided.plan,
+            incomplete,
+            ..Ran::default()
+        })
+    }
+
+    /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`. The claim is
+    /// released whatever comes.
+    pub async fn run_once(&mut self, limit: Duration) -> Result<Ran, RunError> {
+        let ended = tokio::time::timeout(limit, self.until_done()).await;
+        self.release().await;
+        match ended {
+            Ok(ran) => ran,
+            Err(_) => Ok(self.settled.take().map(|s| s.ran).unwrap_or_default()),
+        }
+    }
+
+    async fn until_done(&mut self) -> Result<Ran, RunError> {
+        let mut so_far = Ran::default();
+        let mut waiting_since: Option<Instant> = None;
+        loop {
+            let ran = self.turn().await?;
+            let due = ran.due.filter(|d| d.is_work);
+            let pushed = !ran.commits.is_empty();
+            so_far = so_far.then(ran);
+            self.settled = Some(Settled { tip: so_far.tip.unwrap_or(Oid([0; 20])), ran: so_far.clone() });
+            // Its own commit may have made duplicates visible, and a person may have pushed: look once more.
+            if pushed {
+                waiting_since = None;
+                continue;
+            }
+            let Some(due) = due else { return Ok(so_far) };
+            let claim = so_far.clusters.values().any(|c| matches!(c.problem, Some((model::Reason::ClaimHeld, _))));
+            let since = *waiting_since.get_or_insert_with(Instant::now);
+            if !claim && since.elapsed() + due.after > DUE_WAIT + Duration::from_secs(1) {
+                return Ok(so_far);
+            }
+            tokio::time::sleep(due.after).await;
+            self.have = None;
+        }
+    }
+
+    /// Turns of the loop until `triggers` end; the claim is released between turns and at the end.
+    pub async fn run(&mut self, mut triggers: Triggers) {
+        loop {
+            let result = tokio::select! {
+                result = self.looked() => result,
+                () = triggers.stopped() => break,
+            };
+            self.release().await;
+            let due = self.report(result);
+            let stopped = triggers.wait(self.jitter(self.options.git_interval), due).await;
+            if stopped {
+                break;
+            }
+        }
+        self.release().await;
+    }
+
+    /// One turn of the long-running engine: nothing but a look at the tip when nothing is due (I4).
+    async fn looked(&mut self) -> Result<Ran, RunError> {
+        let fresh = self.have.as_ref().is_some_and(|(_, at, _)| at.elapsed() < self.options.metal_interval);
+        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        if let Some(settled) = self.settled.as_ref().filter(|s| fresh && s.tip == tip && s.ran.due.is_none()) {
+            self.counters.quiet += 1;
+            return Ok(settled.ran.clone());
+        }
+        if !fresh || self.settled.as_ref().is_some_and(|s| s.ran.due.is_some()) {
+            self.have = None;
+        }
+        let mut ran = self.turn_from(tip).await?;
+        let mut pushed = !ran.commits.is_empty();
+        // A lock that landed says which of two resources is a duplicate: look once more.
+        while pushed {
+            let next = self.turn().await?;
+            pushed = !next.commits.is_empty();
+            ran = ran.then(next);
+        }
+        Ok(ran)
+    }
+
+    /// One turn: a pass, started over while the tip moves.
+    async fn turn(&mut self) -> Result<Ran, RunError> {
+        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        self.turn_from(tip).await
+    }
+
+    async fn turn_from(&mut self, tip: Oid) -> Result<Ran, RunError> {
+        let began = Instant::now();
+        let mut tip = tip;
+        for tries in 1.. {
+            match self.pass(tip).await? {
+                Passed::Ended(ran) => return Ok(*ran),
+                Passed::Stale if tries >= TRIES || began.elapsed() > TRYING => {
+                    return Err(RunError::Outraced { branch: self.options.branch.clone(), tries });
+                }
+                Passed::Stale => {
+                    let window = Duration::from_millis(50).saturating_mul(1 << tries.min(5)).min(Duration::from_secs(1));
+                    tokio::time::sleep(window.mul_f64(fastrand::f64())).await;
+                    tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+                }
+            }
+        }
+        Err(RunError::Outraced { branch: self.options.branch.clone(), tries: TRIES })
+    }
+
+    pub(crate) fn branch_missing(&self) -> RunError {
+        RunError::BranchMissing { branch: self.options.branch.clone() }
+    }
+
+    pub(crate) async fn view(&self, tip: Oid) -> Result<Arc<View>, RunError> {
+        let (memory, now) = (self.memory.clone(), self.clock.now());
+        let view = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let Memory { history, load, .. } = &mut *memory;
+            View::load(repo, history, load, tip, now)
+        });
+        Ok(Arc::new(view.await?))
+    }
+
+    /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.
+    pub(crate) async fn have(&mut self, view: &View, fresh: bool) -> Arc<Have> {
+        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
+        if let Some((_, _, have)) = self
+            .have
+            .as_ref()
+            .filter(|(of, at, _)| !fresh && *of == projects && at.elapsed() < self.options.metal_interval)
+        {
+            return have.clone();
+        }
+        let list: Vec<_> = projects.iter().cloned().collect();
+        let have = Arc::new(metal_api::gather(&*self.metal, &list, &*self.clock).await);
+        self.have = Some((projects, Instant::now(), have.clone()));
+        have
+    }
+
+    pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).history.clusters.clone()
+    }
+
+    /// Every cluster that a definition in the branch's history ever named; read once, and only when something is found
+    /// that neither the tree nor an engine commit knows.
+    pub(crate) async fn clusters_of_history(&self, tip: Oid) -> Result<BTreeSet<ClusterId>, RunError> {
+        let (memory, now) = (self.memory.clone(), self.clock.now());
+        let found = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = &memory.old_clusters {
+                return Ok(known.clone());
+            }
+            let known = crate::history::defined_clusters(repo, &mut memory.load, tip, now)?;
+            memory.old_clusters = Some(known.clone());
+            Ok(known)
+        });
+        Ok(found.await?)
+    }
+
+    pub(crate) async fn claim(&mut self, tip: Oid) -> Result<Claimed, RunError> {
+        if self.held.as_ref().is_some_and(|held| !held.is_lost()) {
+            return Ok(Claimed::Ours);
+        }
+        self.held = None;
+        let look = self.claims.look(tip, self.clock.now().as_second()).await?;
+        Ok(match look {
+            Look::Held(held) => {
+                self.held = Some(held);
+                Claimed::Ours
+            }
+            Look::Other => Claimed::Others,
+            Look::Refused(_) if self.options.single_writer => {
+                self.held = Some(self.claims.alone());
+                Claimed::Ours
+            }
+            Look::Refused(words) => Claimed::Never(words),
+        })
+    }
+
+    /// Keeps the claim until every open call ended, then deletes it.
+    async fn release(&mut self) {
+        for open in std::mem::take(&mut self.open_calls) {
+            open.ended().await;
+        }
+        if let Some(held) = self.held.take() {
+            held.release().await;
+        }
+    }
+
+    pub(crate) fn count(&mut self, done: &Done) {
+        let fresh = |o: &&(model::Slot, Outcome)| matches!(o.1, Outcome::Filled { fresh: true, .. });
+        self.counters.allocations += done.slots.values().flatten().filter(fresh).count() as u64;
+        self.counters.frees += done.frees.iter().filter(|(_, o)| *o == FreeOutcome::Freed).count() as u64;
+    }
+
+    /// Up to a tenth more, so that engines that started together do not stay together.
+    pub(crate) fn jitter(&self, duration: Duration) -> Duration {
+        duration.mul_f64(1.0 + fastrand::f64() / 10.0)
+    }
+
+    /// Publishes a turn's result; when to look again.
+    fn report(&mut self, result: Result<Ran, RunError>) -> Option<Duration> {
+        self.counters.turns += 1;
+        let now = self.clock.now();
+        let counters = self.counters;
+        match result {
+            Ok(ran) => {
+                let due = ran.due.map(|d| d.after);
+                if let Some(tip) = ran.tip {
+                    self.settled = Some(Settled { tip, ran: ran.clone() });
+                }
+                self.status.send_modify(|status| {
+                    status.last_success = Some(now);
+                    status.error = None;
+                    status.counters = counters;
+                    status.ran = Some(Arc::new(ran));
+                });
+                due
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the turn failed");
+                self.settled = None;
+                self.status.send_modify(|status| {
+                    status.error = Some(error.to_string());
+                    status.counters = counters;
+                });
+                None
+            }
+        }
+    }
+}
+
+impl<M> std::fmt::Debug for Engine<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,142 @@
+//! What a run came to, for people, exit codes and the dashboard.
+
+use git::Oid;
+use model::request::{Done, Outcome};
+use model::want::Wanted;
+use model::{ClusterId, ClusterLock, Finding, Have, Reason};
+use plan::{ClusterPlan, Plan, Step};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One pass over a fleet, or several when they were joined.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    pub tip: Option<Oid>,
+    /// What this engine pushed, oldest first.
+    pub commits: Vec<Commit>,
+    pub clusters: BTreeMap<ClusterId, ClusterState>,
+    pub findings: Vec<Finding>,
+    /// The last plan, as it was after everything was carried out.
+    pub plan: Plan,
+    /// Part of metal-api did not answer.
+    pub incomplete: bool,
+    /// Something can change by itself: look again after this.
+    pub due: Option<Due>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub id: Oid,
+    pub title: String,
+    pub clusters: Vec<ClusterId>,
+}
+
+/// When to look again, and whether a run that is to end may wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub after: Duration,
+    /// False for hardware: nobody waits for a phone-home.
+    pub is_work: bool,
+}
+
+/// Where one cluster stands.
+#[derive(Clone, Debug)]
+pub struct ClusterState {
+    pub path: String,
+    pub phase: Phase,
+    pub lock: Option<Arc<ClusterLock>>,
+    pub problem: Option<(Reason, String)>,
+    /// Of the firewall that the lock names, where metal-api shows it; never in Git.
+    pub firewall_ready: Option<bool>,
+    /// The commit of this process that changed it last.
+    pub commit: Option<Oid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Phase {
+    /// Nothing is known yet.
+    Defined,
+    /// Some values are known.
+    Resolving,
+    /// All values are known; the output is not there yet.
+    Resolved,
+    /// Lock and output are at the tip.
+    Rendered,
+}
+
+impl ClusterState {
+    /// Complete, or not meant to be.
+    pub fn is_settled(&self) -> bool {
+        use model::condition::ReasonKind;
+        let intended = |reason: Reason| reason.kind() == ReasonKind::Intended;
+        match &self.problem {
+            Some((reason, _)) => intended(*reason),
+            None => self.phase == Phase::Rendered,
+        }
+    }
+}
+
+impl Ran {
+    /// What `run --once` exits 0 for: every definition has a complete lock and current output at the tip.
+    pub fn is_complete(&self) -> bool {
+        !self.findings.iter().any(Finding::is_error) && self.clusters.values().all(ClusterState::is_settled)
+    }
+
+    /// Takes what a later pass over the same fleet came to.
+    pub fn then(self, later: Self) -> Self {
+        let mut commits = self.commits;
+        commits.extend(later.commits);
+        let mut ran = Self { commits, ..later };
+        for (id, state) in &mut ran.clusters {
+            let before = self.clusters.get(id).and_then(|s| s.commit);
+            state.commit = state.commit.or(before);
+        }
+        ran
+    }
+}
+
+/// The state of one cluster after a pass. `rendered`: its output is at the tip.
+pub(crate) fn state(
+    wanted: &Wanted,
+    plan: &ClusterPlan,
+    done: &Done,
+    have: &Have,
+    lock: Option<Arc<ClusterLock>>,
+    rendered: bool,
+) -> ClusterState {
+    let problem = match &plan.blocked {
+        Some(blocked) => Some((blocked.reason, blocked.message.clone())),
+        None => plan.steps.iter().find_map(|step| open(wanted, step, done)),
+    };
+    let phase = match &lock {
+        None => Phase::Defined,
+        Some(lock) if !render::complete(wanted, lock) => Phase::Resolving,
+        Some(_) if rendered => Phase::Rendered,
+        Some(_) => Phase::Resolved,
+    };
+    let firewall_ready = lock.as_ref().and_then(|lock| {
+        let id = &lock.values.firewall.as_ref()?.id;
+        let machine = have.projects.get(&lock.identity.project)?.firewalls.iter().find(|m| m.id == *id)?;
+        Some(machine.phoned_home && machine.alive && !machine.crash_loop)
+    });
+    ClusterState { path: wanted.path.clone(), phase, lock, problem, firewall_ready, commit: None }
+}
+
+/// Why a slot is not filled.
+fn open(wanted: &Wanted, step: &Step, done: &Done) -> Option<(Reason, String)> {
+    let slot = match step {
+        Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } => return None,
+        Step::Refuse { reason, message, .. } => return Some((*reason, message.clone())),
+        Step::Allocate { slot, .. } => slot,
+    };
+    let outcomes = done.slots.get(&wanted.id).map(Vec::as_slice).unwrap_or_default();
+    match outcomes.iter().find(|(s, _)| s.same(slot)).map(|(_, outcome)| outcome) {
+        Some(Outcome::Filled { .. }) => None,
+        Some(Outcome::Refused { reason, message }) => Some((*reason, format!("{slot}: {message}"))),
+        Some(Outcome::Unknown { message }) => Some((Reason::OutcomeUnknown, format!("{slot}: {message}"))),
+        Some(Outcome::Waiting { on }) => Some((Reason::MetalUnreachable, format!("{slot} waits for {on}"))),
+        None => Some((Reason::ClaimHeld, format!("{slot} waits for the claim"))),
+    }
+}

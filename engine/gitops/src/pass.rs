@@ -1,0 +1,317 @@
+//! One pass: from a tip to a commit on it, or to nothing to do.
+
+use crate::engine::{Engine, RunError};
+use crate::message::{Facts, message};
+use crate::outcome::{Commit, Due, Ran, state};
+use crate::view::View;
+use git::{Expect, Oid, Push};
+use metal_api::Metal;
+use model::request::{Done, FreeOutcome, Outcome};
+use model::want::Blocked;
+use model::{ClusterId, ClusterLock, Finding, Have, Reason, Sink};
+use plan::{Plan, Setting};
+use render::Edited;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a pass ended.
+#[derive(Debug)]
+pub(crate) enum Passed {
+    Ended(Box<Ran>),
+    /// The tip moved meanwhile: start over on the new one.
+    Stale,
+}
+
+/// What was read and decided, up to the point where something is written.
+pub(crate) struct Decided {
+    pub(crate) view: Arc<View>,
+    pub(crate) have: Arc<Have>,
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) plan: Plan,
+}
+
+impl<M: Metal + 'static> Engine<M> {
+    pub(crate) async fn pass(&mut self, tip: Oid) -> Result<Passed, RunError> {
+        let view = self.view(tip).await?;
+        let have = self.have(&view, false).await;
+        let mut decided = self.decide(view, have).await?;
+        let mut claim_is_others = false;
+        let mut done = Done::default();
+        if decided.plan.writes_metal() {
+            match self.claim(tip).await? {
+                Claimed::Ours => {
+                    decided = self.decide_under_claim(&decided).await?;
+                    done = self.write_metal(&mut decided).await?;
+                }
+                Claimed::Others => claim_is_others = true,
+                Claimed::Never(words) => return Err(RunError::ClaimsRefused { words }),
+            }
+        }
+        self.commit(decided, done, claim_is_others).await
+    }
+
+    /// Plans from a view and what metal-api has; nothing is written.
+    pub(crate) async fn decide(&mut self, view: Arc<View>, have: Arc<Have>) -> Result<Decided, RunError> {
+        let mut view = view;
+        let mut findings = view.findings.clone();
+        let from_metal = fleet::metal_findings(&view.want, &have, self.clock.now());
+        if !from_metal.is_empty() {
+            let mut blocked = (*view).clone();
+            block(&mut blocked, &from_metal);
+            view = Arc::new(blocked);
+            findings.extend(from_metal);
+        }
+        let mut known = self.known_clusters();
+        let mut plan = self.plan(&view, &have, &known);
+        if !plan.suspect.is_empty() {
+            known.extend(self.clusters_of_history(view.tip).await?);
+            plan = self.plan(&view, &have, &known);
+        }
+        Ok(Decided { view, have, findings, plan })
+    }
+
+    fn plan(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
+        let setting = Setting { attempt: &self.options.attempt, known_to_history: known, now: self.clock.now() };
+        plan::plan(&view.want, have, &setting)
+    }
+
+    /// Under the claim everything is read again: metal-api first, then the tip, so that a lock that says whose a
+    /// resource is was read after the resource was.
+    async fn decide_under_claim(&mut self, before: &Decided) -> Result<Decided, RunError> {
+        let have = self.have(&before.view, true).await;
+        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        let view = if tip == before.view.tip { self.view(tip).await? } else { self.view(tip).await? };
+        self.decide(view, have).await
+    }
+
+    /// Allocates and frees, lists once more, and plans on what is there now.
+    async fn write_metal(&mut self, decided: &mut Decided) -> Result<Done, RunError> {
+        let Some(held) = self.held.as_ref().filter(|_| decided.plan.writes_metal()) else { return Ok(Done::default()) };
+        let Some(fleet) = decided.view.want.fleet.as_deref() else { return Ok(Done::default()) };
+        let executor = allocate::Executor {
+            metal: self.metal.clone(),
+            gate: held.gate(),
+            fleet: fleet.metadata.name.clone(),
+            attempt: self.options.attempt.clone(),
+        };
+        let may_free = held.may_free();
+        let (mut done, open) = executor.carry_out(&decided.view.want, &decided.plan).await;
+        if !open.is_empty() {
+            self.open_calls.push(open);
+        }
+        if may_free && !decided.plan.frees.is_empty() && self.remote.tip().await? == Some(decided.view.tip) {
+            executor.free(&decided.plan, &mut done).await;
+        }
+        self.count(&done);
+        let have = self.have(&decided.view, true).await;
+        let listed = self.decide(decided.view.clone(), have).await?;
+        // What this very run allocated is known even when the second list did not answer.
+        let gap = |id: &ClusterId| listed.plan.clusters.get(id).is_none_or(|c| c.blocked.is_some());
+        let lost_sight = done.slots.keys().any(gap);
+        if !lost_sight {
+            decided.plan = listed.plan;
+        }
+        decided.have = listed.have;
+        Ok(done)
+    }
+
+    /// Writes locks and output as one commit on the tip that was read, or nothing.
+    async fn commit(&mut self, decided: Decided, done: Done, claim_is_others: bool) -> Result<Passed, RunError> {
+        let Decided { view, have, findings, plan } = decided;
+        let locks = Arc::new(plan::settle(&view.want, &plan, &done));
+        let drafted = self.draft(&view, &locks, &done).await?;
+        let Some((commit, title, edited)) = drafted else {
+            let ran = self.ran(&view, &have, findings, plan, &done, &locks, None, claim_is_others);
+            return Ok(Passed::Ended(Box::new(ran)));
+        };
+        match self.push(commit, view.tip).await? {
+            Landed::Yes => {}
+            Landed::Stale => return Ok(Passed::Stale),
+        }
+        for id in &edited.changed {
+            tracing::info!(cluster = %id, commit = %commit, "committed");
+        }
+        let commit = Commit { id: commit, title, clusters: edited.changed };
+        let ran = self.ran(&view, &have, findings, plan, &done, &locks, Some(commit), claim_is_others);
+        Ok(Passed::Ended(Box::new(ran)))
+    }
+
+    /// Makes the commit in the cache; None when nothing changes (I4).
+    async fn draft(
+        &mut self,
+        view: &Arc<View>,
+        locks: &Arc<BTreeMap<ClusterId, ClusterLock>>,
+        done: &Done,
+    ) -> Result<Option<(Oid, String, Edited)>, RunError> {
+        let (view, locks, done) = (view.clone(), locks.clone(), done.clone());
+        let (memory, run, now) = (self.memory.clone(), self.run.clone(), self.clock.now());
+        let author = author(&view);
+        if view.want.fleet.as_deref().is_none_or(|f| f.spec.paused) {
+            return Ok(None);
+        }
+        let drafted = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut draft = repo.draft(view.tip);
+            put_right(&view, &mut draft)?;
+            let edited = render::edit(&view.want, &locks, &view.corrected, &view.tree, &mut memory.render, &mut draft)?;
+            if draft.is_empty() {
+                return Ok(None);
+            }
+            let changed = locks.iter().filter(|(id, _)| edited.changed.contains(id));
+            let clusters: BTreeMap<_, _> = changed.map(|(id, lock)| (id.clone(), lock.clone())).collect();
+            let is_new = |id: &&ClusterId| {
+                let before = view.want.clusters.get(*id).and_then(|w| w.lock.as_deref()).map(|l| &l.values);
+                before != clusters.get(*id).map(|l| &l.values)
+            };
+            let resolved: Vec<_> = edited.changed.iter().filter(is_new).cloned().collect();
+            let facts = Facts {
+                run: &run,
+                source: view.tip,
+                clusters: &clusters,
+                resolved: &resolved,
+                done: &done,
+                put_right: &view.put_right,
+            };
+            let text = message(&facts);
+            let title = text.lines().next().unwrap_or_default().to_owned();
+            let commit = repo.commit(draft, &text, &author, now.as_second())?;
+            Ok(Some((commit, title, edited)))
+        });
+        Ok(drafted.await?)
+    }
+
+    async fn push(&mut self, commit: Oid, tip: Oid) -> Result<Landed, RunError> {
+        for retry in [true, false] {
+            let name = self.remote.branch_ref();
+            let pushed = self.remote.call(move |repo| Ok(repo.push(commit, &name, Expect::Id(tip)))).await?;
+            match pushed {
+                Push::Landed => {
+                    self.counters.pushes_landed += 1;
+                    return Ok(Landed::Yes);
+                }
+                Push::Stale { .. } => {
+                    self.counters.pushes_stale += 1;
+                    return Ok(Landed::Stale);
+                }
+                Push::Unknown(words) => {
+                    self.counters.pushes_unknown += 1;
+                    tracing::debug!(words, "the outcome of the push is unknown; reading the branch");
+                    return self.landed(commit).await;
+                }
+                // Credentials are read again at every try: they may just have been rotated.
+                Push::Refused(refusal) if refusal.is_auth() && retry => {}
+                Push::Refused(refusal) => {
+                    self.counters.pushes_refused += 1;
+                    return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
+                }
+            }
+        }
+        Ok(Landed::Stale)
+    }
+
+    /// Ours or a descendant at the branch is success.
+    async fn landed(&mut self, commit: Oid) -> Result<Landed, RunError> {
+        let Some(tip) = self.remote.tip().await? else { return Err(self.branch_missing()) };
+        let ours = self.remote.call(move |repo| repo.fetch(tip).and_then(|()| repo.is_ancestor(commit, tip))).await?;
+        Ok(if ours { Landed::Yes } else { Landed::Stale })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the values of one run, each used once")]
+    fn ran(
+        &mut self,
+        view: &View,
+        have: &Have,
+        findings: Vec<Finding>,
+        plan: Plan,
+        done: &Done,
+        locks: &BTreeMap<ClusterId, ClusterLock>,
+        commit: Option<Commit>,
+        claim_is_others: bool,
+    ) -> Ran {
+        let mut clusters = BTreeMap::new();
+        for (id, cluster) in &plan.clusters {
+            let Some(wanted) = view.want.clusters.get(id) else { continue };
+            let lock = locks.get(id).cloned().map(Arc::new).or_else(|| wanted.lock.clone());
+            let rendered = cluster.blocked.is_none();
+            let mut state = state(wanted, cluster, done, have, lock, rendered);
+            state.commit = commit.as_ref().filter(|c| c.clusters.contains(id)).map(|c| c.id);
+            clusters.insert(id.clone(), state);
+        }
+        let tip = commit.as_ref().map_or(view.tip, |c| c.id);
+        let due = self.due(&plan, done, &clusters, claim_is_others);
+        let incomplete = plan.incomplete;
+        Ran { tip: Some(tip), commits: commit.into_iter().collect(), clusters, findings, plan, incomplete, due }
+    }
+
+    /// When to look again (design, "The engine's loop").
+    fn due(
+        &mut self,
+        plan: &Plan,
+        done: &Done,
+        clusters: &BTreeMap<ClusterId, crate::ClusterState>,
+        claim_is_others: bool,
+    ) -> Option<Due> {
+        let outcomes = || done.slots.values().flatten().map(|(_, outcome)| outcome);
+        let unknown = outcomes().any(|o| matches!(o, Outcome::Unknown { .. }));
+        let waits = |reason: Reason| reason.kind() == model::condition::ReasonKind::Waiting;
+        let refused = clusters.values().any(|c| c.problem.as_ref().is_some_and(|(reason, _)| waits(*reason)));
+        let not_freed = done.frees.iter().any(|(_, o)| matches!(o, FreeOutcome::NotYet { .. } | FreeOutcome::Failed { .. }));
+        let duplicates = !plan.frees.is_empty() || plan.duplicates.iter().any(|d| d.waits) || not_freed;
+        let work = |after| Some(Due { after, is_work: true });
+        if claim_is_others {
+            return work(self.jitter(Duration::from_secs(1).min(self.options.claim_time / 4)));
+        }
+        if unknown {
+            return work(self.options.unknown_wait());
+        }
+        if refused || duplicates {
+            self.retries = self.retries.saturating_add(1);
+            let doubled = Duration::from_secs(1).saturating_mul(1 << self.retries.saturating_sub(1).min(20));
+            return work(self.jitter(doubled.min(self.options.metal_interval)));
+        }
+        self.retries = 0;
+        let on_its_way = clusters.values().any(|c| c.firewall_ready == Some(false));
+        on_its_way.then_some(Due { after: Duration::from_secs(5), is_work: false })
+    }
+}
+
+pub(crate) enum Claimed {
+    Ours,
+    Others,
+    Never(String),
+}
+
+enum Landed {
+    Yes,
+    Stale,
+}
+
+/// What metal-api says against a cluster stops it, unless it has everything already.
+fn block(view: &mut View, findings: &[Finding]) {
+    for finding in findings.iter().filter(|f| f.is_error()) {
+        let Some(wanted) = finding.cluster.as_ref().and_then(|id| view.want.clusters.get_mut(id)) else { continue };
+        let complete = wanted.lock.as_deref().is_some_and(|lock| render::complete(wanted, lock));
+        if wanted.blocked.is_none() && !complete {
+            let reason = finding.reason.unwrap_or(Reason::InvalidDefinition);
+            wanted.blocked = Some(Blocked { reason, message: finding.message.clone() });
+        }
+    }
+}
+
+/// Files that a person changed and the engine owns get their bytes back.
+fn put_right(view: &View, sink: &mut git::Draft) -> Result<(), git::Error> {
+    for path in &view.put_right {
+        match view.corrected.entry(path) {
+            Some(entry) => sink.put(path, &view.corrected.read(&entry.id, usize::MAX)?)?,
+            None => sink.remove(path)?,
+        }
+    }
+    Ok(())
+}
+
+fn author(view: &View) -> git::Author {
+    let written = view.want.fleet.as_deref().and_then(|f| f.spec.commit.author.as_ref());
+    let (name, email) = written.map_or(("Ferrofleet", "ferrofleet@localhost"), |a| (&a.name, &a.email));
+    git::Author { name: name.to_owned(), email: email.to_owned() }
+}
