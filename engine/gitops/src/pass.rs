@@ -36,6 +36,10 @@ impl<M: Metal + 'static> Engine<M> {
         let view = self.view(tip).await?;
         let have = self.have(&view, false).await;
         let mut decided = self.decide(view, have).await?;
+        // What looks like a copy's may be a cluster of a newer tip: somebody else resolved it after we read ours.
+        if !decided.plan.suspect.is_empty() && self.remote.tip().await? != Some(tip) {
+            return Ok(Passed::Stale);
+        }
         let mut claim_is_others = false;
         let mut done = Done::default();
         if decided.plan.writes_metal() {
@@ -81,7 +85,7 @@ impl<M: Metal + 'static> Engine<M> {
     async fn decide_under_claim(&mut self, before: &Decided) -> Result<Decided, RunError> {
         let have = self.have(&before.view, true).await;
         let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
-        let view = if tip == before.view.tip { self.view(tip).await? } else { self.view(tip).await? };
+        let view = self.view(tip).await?;
         self.decide(view, have).await
     }
 

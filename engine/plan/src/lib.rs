@@ -9,6 +9,8 @@ mod index;
 mod requests;
 mod settle;
 mod suspect;
+#[cfg(test)]
+mod tests;
 
 pub use explain::{ClusterLine, PlanView, StepLine};
 pub use settle::{fill, settle};
