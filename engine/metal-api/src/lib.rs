@@ -2,4 +2,21 @@
 //! project guard, and the gathering of `Have`.
 #![forbid(unsafe_code)]
 
+pub mod auth;
+mod convert;
+mod error;
+mod gather;
+mod guard;
+mod http;
+mod metal;
 pub mod wire;
+
+pub use auth::{AuthType, Credentials, Secret};
+pub use error::{Call, Error, Op, Scarce};
+pub use gather::{GATHER_DEADLINE, HaveCache, gather, gather_within};
+pub use guard::{Guarded, Observe, Unobserved};
+pub use http::{HttpMetal, Options, OptionsError};
+pub use metal::{Capacity, Health, Metal, Project, ServerVersion};
+
+/// What a call came to.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

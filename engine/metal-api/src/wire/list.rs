@@ -58,8 +58,18 @@ impl<T: DeserializeOwned> Default for ListDecoder<T> {
 
 impl<T: DeserializeOwned> ListDecoder<T> {
     /// Takes the next piece of the body.
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), ListError> {
-        chunk.iter().try_for_each(|byte| self.byte(*byte))
+    pub fn push(&mut self, mut chunk: &[u8]) -> Result<(), ListError> {
+        while let Some((&byte, rest)) = chunk.split_first() {
+            let plain = self.plain_run(chunk);
+            if plain == 0 {
+                self.byte(byte)?;
+                chunk = rest;
+            } else {
+                self.keep(&chunk[..plain])?;
+                chunk = &chunk[plain..];
+            }
+        }
+        Ok(())
     }
 
     /// The list, once the body is over.
@@ -88,6 +98,24 @@ impl<T: DeserializeOwned> ListDecoder<T> {
         }
     }
 
+    /// How many bytes from here on are no border of anything: most of a machine is such.
+    fn plain_run(&self, chunk: &[u8]) -> usize {
+        let border: fn(&u8) -> bool = match (self.at, self.string) {
+            (At::Element, InString::No) => |b| matches!(b, b'"' | b',' | b'{' | b'}' | b'[' | b']'),
+            (At::Element, InString::Yes) => |b| matches!(b, b'"' | b'\\'),
+            (At::Element, InString::Escaped) | (At::Start | At::Null(_) | At::Between { .. } | At::End, _) => return 0,
+        };
+        chunk.iter().position(border).unwrap_or(chunk.len())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Result<(), ListError> {
+        if self.element.len() + bytes.len() > ELEMENT_BYTES_MAX {
+            return Err(ListError::TooLong { index: self.items.len() });
+        }
+        self.element.extend_from_slice(bytes);
+        Ok(())
+    }
+
     fn go(&mut self, at: At) -> Result<(), ListError> {
         self.at = at;
         Ok(())
@@ -106,11 +134,7 @@ impl<T: DeserializeOwned> ListDecoder<T> {
             (InString::No, b'}' | b']') => self.depth = self.depth.saturating_sub(1),
             (InString::No, _) => {}
         }
-        if self.element.len() >= ELEMENT_BYTES_MAX {
-            return Err(ListError::TooLong { index: self.items.len() });
-        }
-        self.element.push(byte);
-        Ok(())
+        self.keep(&[byte])
     }
 
     fn end_element(&mut self, at: At) -> Result<(), ListError> {

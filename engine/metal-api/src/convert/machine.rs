@@ -1,0 +1,179 @@
+//! Machines as they are read: only the fields used, so that hardware, layouts, user data (which holds bootstrap
+//! tokens) and 20 events of each machine never stay in memory.
+
+use super::{Odd, Ours, address, allocation};
+use crate::wire::Time;
+use model::metal::{Machine, MachineNetwork, MachineRole};
+use model::{ImageId, MachineId, NetworkId, PartitionId, ProjectId, SizeId, Tags, Timestamp};
+use serde::Deserialize;
+
+/// What is read of a machine on the wire.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct LeanMachine {
+    id: Option<String>,
+    partition: Option<Id>,
+    size: Option<Id>,
+    allocation: Option<LeanAllocation>,
+    liveliness: Option<String>,
+    events: Option<LeanEvents>,
+    tags: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Id {
+    id: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LeanAllocation {
+    allocationuuid: Option<String>,
+    created: Time,
+    project: Option<String>,
+    role: Option<String>,
+    hostname: Option<String>,
+    image: Option<Id>,
+    networks: Option<Vec<LeanNetwork>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LeanNetwork {
+    networkid: Option<String>,
+    ips: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LeanEvents {
+    log: Option<Vec<LeanEvent>>,
+    crash_loop: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LeanEvent {
+    time: Time,
+    event: Option<String>,
+}
+
+impl LeanEvents {
+    /// Phoned home since the newest installation of this allocation. The log is newest first and outlives allocations:
+    /// what is older than `allocated` says nothing about this one.
+    fn phoned_home(&self, allocated: Option<Timestamp>) -> bool {
+        let ours = |event: &&LeanEvent| match (event.time.0, allocated) {
+            (Some(time), Some(allocated)) => time >= allocated,
+            (None, _) | (_, None) => true,
+        };
+        let log = self.log.as_deref().unwrap_or_default();
+        for event in log.iter().take_while(ours) {
+            match event.event.as_deref() {
+                Some("Phoned Home") => return true,
+                Some("Installing" | "Waiting" | "Registering") => return false,
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+impl TryFrom<LeanMachine> for Ours<Machine> {
+    type Error = Odd;
+
+    fn try_from(machine: LeanMachine) -> Result<Self, Odd> {
+        let of = |id: Option<Id>| id.and_then(|i| i.id).unwrap_or_default();
+        let text = |text: Option<String>| text.unwrap_or_default();
+        let LeanMachine { id, partition, size, allocation: allocated, liveliness, events, tags } = machine;
+        let LeanAllocation { allocationuuid, created, project, role, hostname, image, networks } =
+            allocated.ok_or(Odd::Free)?;
+        let events = events.unwrap_or_default();
+        Ok(Self(Machine {
+            id: MachineId::parse(&text(id))?,
+            allocation: allocation(&text(allocationuuid))?,
+            project: ProjectId::parse(&text(project))?,
+            partition: PartitionId::parse(&of(partition))?,
+            size: SizeId::parse(&of(size))?,
+            image: ImageId::parse(&of(image))?,
+            role: role_of(text(role))?,
+            hostname: text(hostname),
+            tags: Tags::from_strings(tags.unwrap_or_default()),
+            created: created.0,
+            networks: networks.unwrap_or_default().into_iter().map(network).collect::<Result<_, _>>()?,
+            alive: liveliness.as_deref() == Some("Alive"),
+            crash_loop: events.crash_loop.unwrap_or_default(),
+            phoned_home: events.phoned_home(created.0),
+        }))
+    }
+}
+
+fn role_of(role: String) -> Result<MachineRole, Odd> {
+    match role.as_str() {
+        // Rows of before roles existed are machines.
+        "machine" | "" => Ok(MachineRole::Machine),
+        "firewall" => Ok(MachineRole::Firewall),
+        _ => Err(Odd::Role(role)),
+    }
+}
+
+fn network(network: LeanNetwork) -> Result<MachineNetwork, Odd> {
+    Ok(MachineNetwork {
+        network: NetworkId::parse(&network.networkid.unwrap_or_default())?,
+        ips: network.ips.unwrap_or_default().iter().map(|ip| address(ip)).collect::<Result<_, _>>()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ALLOCATED: &str = "2026-03-01T10:00:00Z";
+
+    /// Events newest first, each with the minute of the hour.
+    fn phoned(log: &[(&str, u8)]) -> bool {
+        let event =
+            |(name, minute): &(&str, u8)| json!({"event": name, "time": format!("2026-03-01T10:{minute:02}:00Z")});
+        let events: LeanEvents =
+            serde_json::from_value(json!({"log": log.iter().map(event).collect::<Vec<_>>()})).unwrap();
+        events.phoned_home(Some("2026-03-01T10:10:00Z".parse().unwrap()))
+    }
+
+    #[test]
+    fn phone_home_is_latched_for_this_allocation_alone() {
+        let installed = [("Phoned Home", 20), ("Booting New Kernel", 19), ("Installing", 18), ("Waiting", 5)];
+        assert!(phoned(&installed));
+        assert!(phoned(&[&[("Planned Reboot", 30)], &installed[..]].concat()));
+        assert!(phoned(&[&[("PXE Booting", 31), ("Planned Reboot", 30)], &installed[..]].concat()));
+        assert!(!phoned(&installed[1..]));
+        assert!(!phoned(&[("Installing", 40), ("Phoned Home", 20)]));
+        // A late one of the tenant before, on a machine that was already free.
+        assert!(!phoned(&[("Phoned Home", 9), ("Waiting", 5)]));
+        assert!(!phoned(&[]));
+    }
+
+    #[test]
+    fn nulls_and_unknown_fields_are_read() {
+        let bare = json!({
+            "id": "00000000-0000-0000-0000-000000000001", "unheard": [{"of": 1}], "hardware": {"memory": 1},
+            "partition": {"id": "muc-a", "bootconfig": null}, "size": {"id": "n1-medium-x86"}, "liveliness": null,
+            "events": null, "tags": null,
+            "allocation": {
+                "allocationuuid": "a", "created": ALLOCATED, "project": "00000000-0000-0000-0000-000000000001",
+                "image": {"id": "ubuntu-24.4.20260601"}, "networks": null, "role": "firewall", "user_data": "secret",
+            },
+        });
+        let machine: LeanMachine = serde_json::from_value(bare).unwrap();
+        assert!(!format!("{machine:?}").contains("secret"));
+        let Ours(machine) = Ours::<Machine>::try_from(machine).unwrap();
+        assert_eq!((machine.role, machine.alive, machine.phoned_home), (MachineRole::Firewall, false, false));
+        assert_eq!(machine.created.unwrap().to_string(), ALLOCATED);
+    }
+
+    #[test]
+    fn a_free_machine_is_none() {
+        let free: LeanMachine = serde_json::from_value(json!({"id": "x", "allocation": null})).unwrap();
+        assert_eq!(Ours::<Machine>::try_from(free).err(), Some(Odd::Free));
+    }
+}
