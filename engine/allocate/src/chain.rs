@@ -1,7 +1,7 @@
 //! One cluster's slots, one after the other; a failure is a value of its slot (I6).
 
 use crate::{Answer, Executor, search};
-use metal_api::{Error, Metal};
+use metal_api::{Error, Metal, Scarce};
 use model::lock::Values;
 use model::request::{Outcome, Request, Resource};
 use model::want::Wanted;
@@ -79,7 +79,7 @@ impl<M: Metal + 'static> Chain<M> {
                 Outcome::Filled { resource: Box::new(resource), fresh: true }
             }
             Err(error) if error.outcome_unknown() => self.search(slot, &error).await,
-            Err(error) => Outcome::Refused { reason: reason(slot, &error), message: error.to_string() },
+            Err(error) => Outcome::Refused { reason: reason(&error), message: error.to_string() },
         }
     }
 
@@ -101,15 +101,20 @@ impl<M: Metal + 'static> Chain<M> {
 }
 
 /// What a refusal means for the slot.
-fn reason(slot: &Slot, error: &Error) -> Reason {
+fn reason(error: &Error) -> Reason {
     match error {
-        Error::Exhausted { .. } => match slot {
-            Slot::Firewall(_) => Reason::NoMachineAvailable,
-            Slot::Network | Slot::Vip | Slot::Egress(_) => Reason::NetworkExhausted,
+        Error::Exhausted { what, .. } => match what {
+            Scarce::Machines | Scarce::AllocationLock => Reason::NoMachineAvailable,
+            Scarce::Addresses | Scarce::Prefixes => Reason::NetworkExhausted,
+            Scarce::Quota => Reason::QuotaExceeded,
         },
         Error::Denied { .. } => Reason::Unauthorized,
-        Error::Busy { .. } | Error::Unreachable { .. } => Reason::MetalUnreachable,
-        Error::Invalid { .. } if error.to_string().contains("quota") => Reason::QuotaExceeded,
-        _ => Reason::AllocationRefused,
+        Error::Busy { .. } | Error::Unreachable { .. } | Error::Malformed { .. } | Error::Unknown { .. } => {
+            Reason::MetalUnreachable
+        }
+        Error::Outside { .. } => Reason::ProjectNotListed,
+        Error::NotFound { .. } | Error::Conflict { .. } | Error::Invalid { .. } | Error::InUse { .. } => {
+            Reason::AllocationRefused
+        }
     }
 }

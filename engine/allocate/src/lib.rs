@@ -29,7 +29,6 @@ pub trait Gate: Send + Sync {
 }
 
 /// What is needed beside the plan.
-#[derive(Clone)]
 pub struct Executor<M> {
     pub metal: Arc<M>,
     pub gate: Arc<dyn Gate>,
@@ -101,6 +100,14 @@ impl<M: Metal + 'static> Executor<M> {
             tracing::info!(cluster = %free.cluster, slot = %free.slot, outcome = ?outcome, "freed a duplicate");
             done.frees.push((free.clone(), outcome));
         }
+    }
+}
+
+/// By hand: `M` itself need not be cloned.
+impl<M> Clone for Executor<M> {
+    fn clone(&self) -> Self {
+        let Self { metal, gate, fleet, attempt } = self;
+        Self { metal: metal.clone(), gate: gate.clone(), fleet: fleet.clone(), attempt: attempt.clone() }
     }
 }
 

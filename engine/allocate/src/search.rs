@@ -1,8 +1,9 @@
 //! Finds what this process may have allocated: by attempt, cluster and slot.
 
-use metal_api::{Error, Metal};
+use metal_api::{Metal, Result};
+use model::metal::MachineRole;
 use model::request::Resource;
-use model::{Attempt, ClusterId, ProjectId, Slot, Tags};
+use model::{Attempt, ClusterId, ProjectId, Slot, Tags, tags};
 
 pub(crate) async fn own<M: Metal>(
     metal: &M,
@@ -10,27 +11,18 @@ pub(crate) async fn own<M: Metal>(
     cluster: &ClusterId,
     slot: &Slot,
     attempt: &Attempt,
-) -> Result<Option<Resource>, Error> {
+) -> Result<Option<Resource>> {
     let cluster = cluster.to_string();
-    let ours = |tags: &Tags| {
-        tags.cluster() == Some(cluster.as_str())
-            && tags.mark().is_some_and(|m| m.slot == *slot && m.attempt == attempt.as_str())
-    };
-    Ok(match slot {
-        Slot::Network => {
-            let mut hits = metal.networks(project).await?;
-            hits.retain(|n| ours(&n.labels));
-            hits.into_iter().min_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id))).map(Resource::Network)
-        }
-        Slot::Vip | Slot::Egress(_) => {
-            let mut hits = metal.ips(project).await?;
-            hits.retain(|ip| ours(&ip.tags));
-            hits.into_iter().min_by(|a, b| (a.created, a.address).cmp(&(b.created, b.address))).map(Resource::Ip)
-        }
+    // metal-api narrows by attempt and slot; the cluster stands under another key on each kind.
+    let mark = Tags::new().with(tags::ATTEMPT, attempt).with(tags::SLOT, slot);
+    let hits: Vec<Resource> = match slot {
+        Slot::Network => metal.networks(project, &mark).await?.into_iter().map(Resource::Network).collect(),
+        Slot::Vip | Slot::Egress(_) => metal.ips(project, &mark).await?.into_iter().map(Resource::Ip).collect(),
         Slot::Firewall(_) => {
-            let mut hits = metal.firewalls(project).await?;
-            hits.retain(|m| ours(&m.tags));
-            hits.into_iter().min_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id))).map(Resource::Machine)
+            let machines = metal.machines(project, Some(MachineRole::Firewall), &mark).await?;
+            machines.into_iter().map(Resource::Machine).collect()
         }
-    })
+    };
+    let ours = hits.into_iter().filter(|hit| hit.tags().cluster() == Some(cluster.as_str()));
+    Ok(ours.min_by_key(|hit| (hit.created(), hit.id())))
 }

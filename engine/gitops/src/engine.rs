@@ -8,7 +8,7 @@ use crate::trigger::Triggers;
 use crate::view::View;
 use crate::{Counters, FleetStatus, Options, Ran};
 use git::Oid;
-use metal_api::Metal;
+use metal_api::{Guarded, Metal, Observe};
 use model::request::{Done, FreeOutcome, Outcome};
 use model::{Clock, ClusterId, Have, ProjectId};
 use std::collections::BTreeSet;
@@ -19,6 +19,9 @@ use tokio::sync::watch;
 /// A lost race is started over on the new tip this often, or for this long, whichever comes first.
 const TRIES: u32 = 8;
 const TRYING: Duration = Duration::from_secs(10);
+
+/// What has not answered in this time is a gap of its clusters.
+const GATHER: Duration = Duration::from_secs(5);
 
 /// How long a run that is to end waits for what is due again.
 const DUE_WAIT: Duration = Duration::from_secs(15);
@@ -55,6 +58,7 @@ pub(crate) struct Memory {
 pub struct Engine<M> {
     pub(crate) options: Options,
     pub(crate) metal: Arc<M>,
+    observe: Arc<dyn Observe>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) remote: Remote,
     pub(crate) run: String,
@@ -80,6 +84,7 @@ impl<M: Metal + 'static> Engine<M> {
     pub fn new(
         options: Options,
         metal: Arc<M>,
+        observe: Arc<dyn Observe>,
         clock: Arc<dyn Clock>,
         repo: git::Worker,
         claims: git::Worker,
@@ -92,6 +97,7 @@ impl<M: Metal + 'static> Engine<M> {
             remote: Remote::new(repo, &options.branch),
             options,
             metal,
+            observe,
             clock,
             run,
             memory: Arc::default(),
@@ -251,9 +257,15 @@ impl<M: Metal + 'static> Engine<M> {
             return have.clone();
         }
         let list: Vec<_> = projects.iter().cloned().collect();
-        let have = Arc::new(metal_api::gather(&*self.metal, &list, &*self.clock).await);
+        let have = metal_api::gather(&self.door(view), &list, self.clock.now(), GATHER).await;
+        let have = Arc::new(have);
         self.have = Some((projects, Instant::now(), have.clone()));
         have
+    }
+
+    /// The one door to metal-api: no call outside of the projects that this tree lists (R16).
+    pub(crate) fn door(&self, view: &View) -> Guarded<Arc<M>> {
+        Guarded::new(self.metal.clone(), view.want.projects(), self.observe.clone())
     }
 
     pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {

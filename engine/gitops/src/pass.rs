@@ -94,7 +94,7 @@ impl<M: Metal + 'static> Engine<M> {
         let Some(held) = self.held.as_ref().filter(|_| decided.plan.writes_metal()) else { return Ok(Done::default()) };
         let Some(fleet) = decided.view.want.fleet.as_deref() else { return Ok(Done::default()) };
         let executor = allocate::Executor {
-            metal: self.metal.clone(),
+            metal: Arc::new(self.door(&decided.view)),
             gate: held.gate(),
             fleet: fleet.metadata.name.clone(),
             attempt: self.options.attempt.clone(),

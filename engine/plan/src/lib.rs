@@ -149,8 +149,10 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         let reason = plan.suspect.get(&wanted.identity.project);
         let context = cluster::Context { wanted, have, fleet: name, index: &index, attempt: setting.attempt };
         plan.clusters.insert(id.clone(), cluster::decide(&context, reason, &mut budget));
-        let suspect = plan.suspect.contains_key(&wanted.identity.project);
-        if let (Some(lock), false) = (&wanted.lock, suspect) {
+        // A list that is missing would make a network look empty.
+        let project = &wanted.identity.project;
+        let seen = have.complete_for(project) && !plan.suspect.contains_key(project);
+        if let (Some(lock), true) = (&wanted.lock, seen) {
             let found = duplicates::find(id, lock, have, &index, name, setting.now);
             plan.frees.extend(found.frees);
             plan.duplicates.extend(found.kept);
