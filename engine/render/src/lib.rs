@@ -1,2 +1,18 @@
 //! Definitions and locks to files: Cluster API manifests and the locks themselves.
 #![forbid(unsafe_code)]
+
+pub use edit::{EditError, Edited, edit};
+pub use lock_file::lock;
+pub use memo::Memo;
+pub use render::{Rendered, cluster, complete, namespace};
+
+mod edit;
+mod emit;
+mod facts;
+mod keep;
+mod kinds;
+mod lock_file;
+mod memo;
+mod render;
+#[cfg(test)]
+mod tests;

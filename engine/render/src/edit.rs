@@ -1,0 +1,224 @@
+//! Want and locks to the files of one commit: locks, complete output, namespaces. Nothing else is touched.
+
+use crate::memo::{Memo, Written, is_file};
+use crate::render::{Output, complete, namespace, output};
+use model::digest::blob_id;
+use model::ids::Label;
+use model::want::Wanted;
+use model::{BlobId, ClusterId, ClusterLock, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// Output files are some kilobytes; what is larger was not written by an engine.
+const COMMITTED_BYTES_MAX: usize = 1 << 20;
+
+/// What an edit changed.
+#[must_use]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edited {
+    /// Clusters whose lock or output is other than at the tip, sorted.
+    pub changed: Vec<ClusterId>,
+    /// Files put or removed.
+    pub files: usize,
+    /// Objects kept against what this binary would render (R1), of every cluster that was looked at.
+    pub outdated: BTreeMap<ClusterId, Vec<String>>,
+    /// Clusters that cannot be written because something that is no folder lies in the way, with its path.
+    pub obstructed: BTreeMap<ClusterId, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error("{path} of the last engine commit cannot be read")]
+    Unreadable { path: String, source: ReadError },
+}
+
+/// Writes what differs from `tip`: each lock of `locks`, and the output of each cluster whose slots are all known (R7).
+/// `previous` is the tip with engine-owned files as the last engine commit has them: what R1 keeps is taken from there.
+/// A cluster without an entry in `locks`, or blocked, is not touched; one that is paused gets its output with
+/// `spec.paused`. One file at a time goes through `sink`.
+pub fn edit(
+    want: &Want,
+    locks: &BTreeMap<ClusterId, ClusterLock>,
+    previous: &Tree,
+    tip: &Tree,
+    memo: &mut Memo,
+    sink: &mut dyn Sink,
+) -> Result<Edited, EditError> {
+    let mut edit = Edit { previous, tip, sink, edited: Edited::default(), namespaces: BTreeMap::new() };
+    if want.fleet.as_deref().is_none_or(|fleet| fleet.spec.paused) {
+        return Ok(edit.edited);
+    }
+    memo.retain(|id| want.clusters.contains_key(id));
+    for (id, wanted) in &want.clusters {
+        let Some(lock) = lock_of(wanted, locks.get(id)) else { continue };
+        edit.cluster(wanted, lock, memo)?;
+    }
+    edit.namespaces()?;
+    Ok(edit.edited)
+}
+
+/// The lock to write. A paused cluster keeps the one it has.
+fn lock_of<'a>(wanted: &'a Wanted, settled: Option<&'a ClusterLock>) -> Option<&'a ClusterLock> {
+    match &wanted.blocked {
+        None => settled,
+        Some(blocked) if blocked.reason == Reason::Paused && wanted.effective.paused => {
+            wanted.lock.as_deref().filter(|lock| complete(wanted, lock))
+        }
+        Some(_) => None,
+    }
+}
+
+struct Edit<'a> {
+    previous: &'a Tree,
+    tip: &'a Tree,
+    sink: &'a mut dyn Sink,
+    edited: Edited,
+    /// Of written clusters, with the first of them.
+    namespaces: BTreeMap<(Label, Namespace), ClusterId>,
+}
+
+impl Edit<'_> {
+    fn cluster(&mut self, wanted: &Wanted, lock: &ClusterLock, memo: &mut Memo) -> Result<(), EditError> {
+        if let Some(written) = memo.unchanged(wanted, lock, [self.previous, self.tip]) {
+            self.note(wanted, written);
+            return Ok(());
+        }
+        if let Some(path) = self.in_the_way(wanted) {
+            self.edited.obstructed.insert(wanted.id.clone(), path);
+            return Ok(());
+        }
+        let rendered = if complete(wanted, lock) { Some(self.render(wanted, lock)?) } else { None };
+        let before = self.edited.files;
+        let lock_id = self.lock(wanted, lock, rendered.as_ref())?;
+        let (mut written, mut outdated) = (None, Vec::new());
+        if let Some(Output { files, digests: _, outdated: kept }) = rendered {
+            written = Some(self.output(wanted, &files)?);
+            outdated = kept;
+        }
+        if self.edited.files != before {
+            self.edited.changed.push(wanted.id.clone());
+        }
+        let written = Written {
+            lock: lock.clone(),
+            effective: wanted.effective.clone(),
+            path: wanted.path.clone(),
+            lock_id,
+            output: written,
+            outdated,
+        };
+        self.note(wanted, &written);
+        memo.remember(&wanted.id, written);
+        Ok(())
+    }
+
+    fn note(&mut self, wanted: &Wanted, written: &Written) {
+        if !written.outdated.is_empty() {
+            self.edited.outdated.insert(wanted.id.clone(), written.outdated.clone());
+        }
+        if written.output.is_some() {
+            let key = (wanted.identity.management_cluster.clone(), wanted.id.namespace().clone());
+            self.namespaces.entry(key).or_insert_with(|| wanted.id.clone());
+        }
+    }
+
+    /// Something that is no folder where one must be, or a folder where the lock must be.
+    fn in_the_way(&self, wanted: &Wanted) -> Option<String> {
+        let dir = wanted.output_dir();
+        let parents = dir.match_indices('/').map(|(i, _)| &dir[..i]).chain([dir.as_str()]);
+        // What only the tip has is put right by removing it.
+        let both = |path: &str| self.tip.entry(path).is_some() && self.previous.entry(path).is_some();
+        let file = parents.into_iter().find(|path| both(path)).map(str::to_owned);
+        file.or_else(|| self.tip.below(&wanted.lock_path).next().map(|entry| entry.path.clone()))
+    }
+
+    fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Output, EditError> {
+        let failed = RefCell::new(None);
+        let is_committed = |path: &str, bytes: &[u8]| {
+            self.previous.entry(path).is_none_or(|entry| entry.id == blob_id(bytes))
+        };
+        let committed = |path: &str| {
+            let entry = self.previous.entry(path)?;
+            match self.previous.read(&entry.id, COMMITTED_BYTES_MAX) {
+                Ok(bytes) => Some(bytes),
+                Err(ReadError::TooLarge { .. }) => None,
+                Err(source) => {
+                    failed.replace(Some(EditError::Unreadable { path: path.to_owned(), source }));
+                    None
+                }
+            }
+        };
+        let output = output(wanted, lock, &is_committed, &committed);
+        failed.into_inner().map_or(Ok(output), Err)
+    }
+
+    fn lock(&mut self, wanted: &Wanted, lock: &ClusterLock, output: Option<&Output>) -> Result<BlobId, EditError> {
+        // The digests belong to the output: while it stays as it is, so do they.
+        let rendered = match output {
+            Some(output) => Cow::Borrowed(&output.digests),
+            None => Cow::Owned(wanted.lock.as_deref().map(|before| before.rendered.clone()).unwrap_or_default()),
+        };
+        let lock = ClusterLock { rendered: rendered.into_owned(), ..lock.clone() };
+        let id = self.put(&wanted.lock_path, &crate::lock(&lock))?;
+        if let Some(old) = wanted.lock_found_at.as_deref().filter(|old| *old != wanted.lock_path) {
+            self.remove(old)?;
+        }
+        Ok(id)
+    }
+
+    fn output(
+        &mut self,
+        wanted: &Wanted,
+        files: &[(&'static str, Vec<u8>)],
+    ) -> Result<Vec<(&'static str, BlobId)>, EditError> {
+        let dir = wanted.output_dir();
+        let rendered: Vec<_> = files.iter().map(|(name, _)| format!("{dir}/{name}")).collect();
+        let there = self.tip.below(&dir).chain(self.previous.below(&dir));
+        let mut stray: Vec<_> = there.map(|e| e.path.clone()).filter(|path| !rendered.contains(path)).collect();
+        stray.sort();
+        stray.dedup();
+        for path in stray {
+            self.remove(&path)?;
+        }
+        let mut written = Vec::with_capacity(files.len());
+        for ((name, bytes), path) in files.iter().zip(&rendered) {
+            written.push((*name, self.put(path, bytes)?));
+        }
+        Ok(written)
+    }
+
+    fn namespaces(&mut self) -> Result<(), EditError> {
+        for ((management_cluster, name), cluster) in std::mem::take(&mut self.namespaces) {
+            let (path, bytes) = namespace(&management_cluster, &name);
+            let before = self.edited.files;
+            self.put(&path, &bytes)?;
+            if self.edited.files != before {
+                // A commit names clusters: the first one of the namespace stands for it.
+                self.edited.changed.push(cluster);
+            }
+        }
+        self.edited.changed.sort();
+        self.edited.changed.dedup();
+        Ok(())
+    }
+
+    /// Also where only the tip has it already: the caller puts back what the last engine commit had.
+    fn put(&mut self, path: &str, bytes: &[u8]) -> Result<BlobId, EditError> {
+        let id = blob_id(bytes);
+        let in_tip = self.tip.entry(path).is_some_and(|entry| is_file(entry, &id));
+        let in_previous = self.previous.entry(path).is_some_and(|entry| is_file(entry, &id));
+        if !(in_tip && in_previous) {
+            self.sink.put(path, bytes)?;
+        }
+        self.edited.files += usize::from(!in_tip);
+        Ok(id)
+    }
+
+    fn remove(&mut self, path: &str) -> Result<(), EditError> {
+        self.sink.remove(path)?;
+        self.edited.files += usize::from(self.tip.entry(path).is_some());
+        Ok(())
+    }
+}

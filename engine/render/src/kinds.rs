@@ -1,0 +1,95 @@
+//! The objects of one cluster, one module per file of its output.
+
+pub(crate) mod addons;
+pub(crate) mod ccm;
+pub(crate) mod control_plane;
+pub(crate) mod infrastructure;
+pub(crate) mod kube_vip;
+pub(crate) mod pools;
+
+use crate::facts::Facts;
+use serde_json::{Value, json};
+
+const KUSTOMIZATION: &str = "kustomization.yaml";
+
+/// Everything rendered of one cluster, before what a new binary must not change is put back (R1).
+pub(crate) struct Objects {
+    pub(crate) cluster: Value,
+    pub(crate) metal_cluster: Value,
+    pub(crate) firewall_deployment: Value,
+    pub(crate) firewall_template: Value,
+    pub(crate) control_plane: Value,
+    pub(crate) control_plane_template: Value,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) addons: Vec<Value>,
+}
+
+/// The objects of one pool.
+pub(crate) struct Pool {
+    /// The pool's name in the definition.
+    pub(crate) name: String,
+    pub(crate) deployment: Value,
+    pub(crate) machines: Value,
+    pub(crate) bootstrap: Value,
+}
+
+impl Objects {
+    pub(crate) fn of(facts: Facts<'_>) -> Self {
+        let control_plane_template = control_plane::machine_template(facts);
+        Self {
+            cluster: infrastructure::cluster(facts),
+            metal_cluster: infrastructure::metal_cluster(facts),
+            firewall_deployment: infrastructure::firewall_deployment(facts),
+            firewall_template: infrastructure::firewall_template(facts),
+            control_plane: control_plane::control_plane(facts, name_of(&control_plane_template)),
+            control_plane_template,
+            pools: facts.effective().pools.iter().map(|pool| pools::pool(facts, pool)).collect(),
+            addons: addons::addons(facts),
+        }
+    }
+
+    /// The files of the output folder, sorted by name; each begins with the comment.
+    pub(crate) fn files(&self, comment: &str) -> Vec<(&'static str, Vec<u8>)> {
+        let Self {
+            cluster,
+            metal_cluster,
+            firewall_deployment,
+            firewall_template,
+            control_plane,
+            control_plane_template,
+            pools,
+            addons,
+        } = self;
+        let mut deployments = Vec::with_capacity(pools.len());
+        let mut templates = vec![control_plane_template];
+        for Pool { name: _, deployment, machines, bootstrap } in pools {
+            deployments.push(deployment);
+            // A pool named `control-plane` of the same size and image has the same template.
+            if templates.iter().all(|other| name_of(other) != name_of(machines)) {
+                templates.push(machines);
+            }
+            templates.push(bootstrap);
+        }
+        let mut documents = vec![
+            ("addons.yaml", addons.iter().collect()),
+            ("control-plane.yaml", vec![control_plane]),
+            ("infrastructure.yaml", vec![cluster, metal_cluster, firewall_deployment, firewall_template]),
+            ("pools.yaml", deployments),
+            ("templates.yaml", templates),
+        ];
+        documents.retain(|(_, documents)| !documents.is_empty());
+        let kustomization = json!({
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": documents.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+        });
+        documents.push((KUSTOMIZATION, vec![&kustomization]));
+        documents.sort_by_key(|(name, _)| *name);
+        documents.into_iter().map(|(name, documents)| (name, crate::emit::file(comment, documents))).collect()
+    }
+}
+
+/// The name of an object; empty where it has none.
+pub(crate) fn name_of(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
+}

@@ -1,0 +1,97 @@
+//! One cluster's output: pure, from what is wanted, what is known and what was committed before.
+
+use crate::facts::{Facts, guards};
+use crate::keep::{Committed, FILES, Inputs, keep};
+use crate::kinds::Objects;
+use model::definition::{FirewallMode, SlotMode};
+use model::ids::Label;
+use model::want::{Wanted, input_digests};
+use model::{ClusterLock, Digest, Namespace, NetworkId};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The output of one cluster.
+#[must_use]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// Whole paths with their bytes, sorted; all below `Wanted::output_dir`.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Of the inputs of each machine-affecting object: what the lock records with this output (R1).
+    pub digests: BTreeMap<String, Digest>,
+    /// Objects kept as they were committed although this binary would render them otherwise, as `Kind/name` (R1).
+    pub outdated: Vec<String>,
+}
+
+/// Renders a cluster whose slots are known (`complete`). `wanted.lock` is the committed lock: its `rendered` decides
+/// which objects are kept; `committed` gives the last engine commit's bytes of a path.
+pub fn cluster(wanted: &Wanted, lock: &ClusterLock, committed: &dyn Fn(&str) -> Option<Vec<u8>>) -> Rendered {
+    let is_committed = |path: &str, bytes: &[u8]| committed(path).is_none_or(|old| old == bytes);
+    let Output { files, digests, outdated } = output(wanted, lock, &is_committed, committed);
+    let dir = wanted.output_dir();
+    let files = files.into_iter().map(|(name, bytes)| (format!("{dir}/{name}"), bytes)).collect();
+    Rendered { files, digests, outdated }
+}
+
+/// Whether every slot is known, or the provider's to fill: only then output is written (R7).
+pub fn complete(wanted: &Wanted, lock: &ClusterLock) -> bool {
+    let effective = &wanted.effective;
+    let values = &lock.values;
+    let has_egress = |network: &NetworkId| values.egress_ips.iter().any(|egress| egress.network == *network);
+    (values.node_network.is_some() || effective.nodes.mode.value == SlotMode::Delegate)
+        && (values.vip.is_some() || effective.vip.mode.value == SlotMode::Delegate)
+        && (values.firewall.is_some() || effective.firewall.mode.value == FirewallMode::Deployment)
+        && effective.firewall.egress.iter().all(has_egress)
+}
+
+/// The path and bytes of a namespace's own file. It is never removed: pruning it would delete every cluster in it.
+pub fn namespace(management_cluster: &Label, namespace: &Namespace) -> (String, Vec<u8>) {
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "annotations": guards()},
+    });
+    let comment = format!("Written by Ferrofleet for the clusters of namespace {namespace}; never removed.");
+    let path = format!("rendered/{management_cluster}/namespaces/{namespace}.yaml");
+    (path, crate::emit::file(&comment, [&object]))
+}
+
+/// As `Rendered`, with names inside the output folder.
+pub(crate) struct Output {
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) digests: BTreeMap<String, Digest>,
+    pub(crate) outdated: Vec<String>,
+}
+
+/// `is_committed` says whether a path holds these bytes, or nothing: then there is nothing to be kept, and `committed`
+/// is not asked.
+pub(crate) fn output(
+    wanted: &Wanted,
+    lock: &ClusterLock,
+    is_committed: &dyn Fn(&str, &[u8]) -> bool,
+    committed: &dyn Fn(&str) -> Option<Vec<u8>>,
+) -> Output {
+    let comment = format!("Written by Ferrofleet from {}; changes are put right.", wanted.path);
+    let dir = wanted.output_dir();
+    let digests = input_digests(&wanted.effective, &lock.values);
+    let mut objects = Objects::of(Facts { wanted, values: &lock.values });
+    let mut files = objects.files(&comment);
+    let mut outdated = Vec::new();
+    let never = BTreeMap::new();
+    let recorded = wanted.lock.as_deref().map_or(&never, |lock| &lock.rendered);
+    let inputs = Inputs { recorded, now: &digests };
+    let affecting = || files.iter().filter(|(name, _)| FILES.contains(name));
+    let differs = || affecting().any(|(name, bytes)| !is_committed(&format!("{dir}/{name}"), bytes));
+    if inputs.any_unchanged() && differs() {
+        let mut before = Committed::default();
+        for name in FILES {
+            if let Some(bytes) = committed(&format!("{dir}/{name}")) {
+                before.read(&bytes);
+            }
+        }
+        outdated = keep(&mut objects, inputs, &before);
+        if !outdated.is_empty() {
+            files = objects.files(&comment);
+        }
+    }
+    Output { files, digests, outdated }
+}
