@@ -71,6 +71,11 @@ impl Op {
             | Self::MachineFree => true,
         }
     }
+
+    /// Whether it gives something back.
+    pub fn is_free(self) -> bool {
+        matches!(self, Self::NetworkFree | Self::IpFree | Self::MachineFree)
+    }
 }
 
 impl fmt::Display for Op {

@@ -9,6 +9,8 @@ mod gather;
 mod guard;
 mod http;
 mod metal;
+#[cfg(test)]
+mod stub;
 pub mod wire;
 
 pub use auth::{AuthType, Credentials, Secret};

@@ -77,3 +77,6 @@ macro_rules! request {
 }
 
 pub(crate) use {answer, request};
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,9 @@ pub(crate) fn classify(call: Call, status: u16, body: &ErrorText, after: Option<
         (404, _) if typed && !text.starts_with("404: ") => Error::NotFound { call, text },
         (409 | 412, _) if typed => Error::Conflict { call, text },
         (400 | 422, _) if typed && text.contains("already allocated") => Error::Conflict { call, text },
-        (400 | 422, _) if typed && IN_USE.iter().any(|words| text.contains(words)) => Error::InUse { call, text },
+        (400 | 422, _) if typed && call.op.is_free() && IN_USE.iter().any(|words| text.contains(words)) => {
+            Error::InUse { call, text }
+        }
         (408 | 500..=599, _) => failed(call, format!("status {status}: {text}")),
         (400..=499, _) if !matches!(body, ErrorText::Raw(_)) => Error::Invalid { call, status, text },
         _ => Error::Malformed { call, status, text },
@@ -96,6 +98,7 @@ mod tests {
         (Op::NetworkFree, 404, "NotFound no network with id \"x\" found", "not_found", false, false),
         (Op::IpFree, 400, "ip with machine scope can not be deleted", "in_use", false, true),
         (Op::MachineFree, 422, "machine is locked", "invalid", false, false),
+        (Op::NetworkAllocate, 422, "the name is in use", "invalid", false, false),
         (Op::ProjectGet, 404, "404: Page Not Found", "invalid", false, false),
         (Op::ProjectGet, 405, "405: Method Not Allowed", "invalid", false, false),
         (Op::ProjectGet, 403, "Wrong HMAC found", "denied", false, false),

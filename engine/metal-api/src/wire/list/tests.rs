@@ -43,6 +43,33 @@ fn an_endless_element_is_cut_off() {
     assert!(matches!(error, ListError::TooLong { index: 0 }), "{error}");
 }
 
+/// 20 MB of machines, in the pieces in which a socket hands them out: what is held is one machine, not the answer.
+#[test]
+fn a_large_answer_is_never_whole_in_memory() {
+    #[derive(serde::Deserialize)]
+    struct Used {
+        id: String,
+    }
+    let machine =
+        json!({"id": "m", "allocation": {"user_data": "x".repeat(10_000)}, "nics": vec![json!({"mac": "aa:bb"}); 200]});
+    let machine = serde_json::to_vec(&machine).unwrap();
+    let (mut decoder, mut sent, mut largest) = (ListDecoder::<Used>::default(), 0, 0);
+    decoder.push(b"[").unwrap();
+    while sent < 20 << 20 {
+        let separator: &[u8] = if sent == 0 { b"" } else { b",\n" };
+        decoder.push(separator).unwrap();
+        for piece in machine.chunks(8192) {
+            decoder.push(piece).unwrap();
+        }
+        sent += machine.len();
+        largest = largest.max(decoder.element.capacity());
+    }
+    decoder.push(b"]").unwrap();
+    assert!(largest <= 4 * machine.len(), "{largest} for machines of {}", machine.len());
+    let found = decoder.finish().unwrap();
+    assert!(found.len() > 1000 && found.iter().all(|m| m.id == "m"));
+}
+
 fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
