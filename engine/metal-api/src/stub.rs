@@ -87,7 +87,7 @@ impl Stub {
     }
 
     pub(crate) fn impatient(&self) -> HttpMetal {
-        client(&self.url, Duration::from_millis(150))
+        client(&self.url, Duration::from_millis(300))
     }
 }
 

@@ -66,7 +66,7 @@ async fn i6_what_hangs_or_refuses_is_a_gap_of_its_project_alone() {
         landscape(seen)
     })
     .await;
-    let deadline = Duration::from_millis(500);
+    let deadline = Duration::from_secs(1);
     let have = gather_within(&stub.client(), &[project(1), project(2)], now(), deadline).await;
     assert!(have.complete_for(&project(1)), "{:?}", have.gaps);
     assert!(!have.complete_for(&project(2)));

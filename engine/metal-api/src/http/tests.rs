@@ -172,9 +172,9 @@ async fn a_hung_server_is_unknown_for_writes_and_unreachable_for_reads() {
     let stub = Stub::start(|_, _| Answer::Hang).await;
     let metal = stub.impatient();
     let write = metal.allocate_ip(&ip_request(None)).await.unwrap_err();
-    assert!(matches!(&write, Error::Unknown { text, .. } if text.contains("150ms")), "{write}");
+    assert!(matches!(&write, Error::Unknown { text, .. } if text.contains("300ms")), "{write}");
     let read = metal.ips(&project(), &Tags::new()).await.unwrap_err();
-    assert!(matches!(&read, Error::Unreachable { text, .. } if text.contains("150ms")), "{read}");
+    assert!(matches!(&read, Error::Unreachable { text, .. } if text.contains("300ms")), "{read}");
 }
 
 #[tokio::test]
