@@ -9,7 +9,7 @@ use crate::{Error, Metal, Result};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use model::metal::{Gap, GapReason, Image, Ip, Machine, MachineRole, Network};
-use model::{Clock, Have, PartitionId, ProjectId, SizeId, Tags, Timestamp};
+use model::{Have, PartitionId, ProjectId, SizeId, Tags, Timestamp};
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
@@ -31,13 +31,9 @@ enum Part {
 /// What has not answered by then is a gap.
 pub const GATHER_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Reads what the projects have and what they share, within [`GATHER_DEADLINE`].
-pub async fn gather<M: Metal>(metal: &M, projects: &[ProjectId], clock: &dyn Clock) -> Have {
-    gather_within(metal, projects, clock.now(), GATHER_DEADLINE).await
-}
-
-/// The same with another deadline, which is for the whole; `now` is when it is read.
-pub async fn gather_within<M: Metal>(metal: &M, projects: &[ProjectId], now: Timestamp, deadline: Duration) -> Have {
+/// Reads what the projects have and what they share. `now` is when it is read; `deadline` is for the whole,
+/// [`GATHER_DEADLINE`] but in tests.
+pub async fn gather<M: Metal>(metal: &M, projects: &[ProjectId], now: Timestamp, deadline: Duration) -> Have {
     let until = Instant::now() + deadline;
     let mut calls = shared(metal, until);
     for project in projects {

@@ -1,6 +1,6 @@
 //! The reading that is shared: one gather per interval, thrown away on demand.
 
-use super::gather_within;
+use super::gather;
 use crate::Metal;
 use model::{Clock, Have, ProjectId, Timestamp};
 use std::{
@@ -45,7 +45,7 @@ impl HaveCache {
         }
         let (generation, read_at) = (self.generation.load(Ordering::Acquire), self.clock.now());
         let list: Vec<ProjectId> = projects.iter().cloned().collect();
-        let have = Arc::new(gather_within(metal, &list, read_at, self.deadline).await);
+        let have = Arc::new(gather(metal, &list, read_at, self.deadline).await);
         *held = Some(Held { generation, read_at, projects: projects.clone(), have: Arc::clone(&have) });
         have
     }

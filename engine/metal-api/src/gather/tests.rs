@@ -1,5 +1,6 @@
 use super::*;
 use crate::stub::{Answer, Driven, Seen, Stub};
+use model::Clock;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -34,7 +35,7 @@ fn now() -> Timestamp {
 #[tokio::test]
 async fn each_project_and_kind_is_read_once() {
     let stub = Stub::start(|seen, _| landscape(seen)).await;
-    let have = gather_within(&stub.client(), &[project(2), project(1)], now(), GATHER_DEADLINE).await;
+    let have = gather(&stub.client(), &[project(2), project(1)], now(), GATHER_DEADLINE).await;
     assert_eq!(have.gaps, []);
     assert!(have.complete_for(&project(1)) && have.complete_for(&project(2)));
     let one = &have.projects[&project(1)];
@@ -67,7 +68,7 @@ async fn i6_what_hangs_or_refuses_is_a_gap_of_its_project_alone() {
     })
     .await;
     let deadline = Duration::from_secs(1);
-    let have = gather_within(&stub.client(), &[project(1), project(2)], now(), deadline).await;
+    let have = gather(&stub.client(), &[project(1), project(2)], now(), deadline).await;
     assert!(have.complete_for(&project(1)), "{:?}", have.gaps);
     assert!(!have.complete_for(&project(2)));
     let gaps: Vec<_> = have.gaps.iter().map(|g| (g.project.clone(), g.kind, g.why)).collect();
@@ -86,7 +87,7 @@ async fn a_gap_of_what_is_shared_is_everybodys() {
         false => landscape(seen),
     })
     .await;
-    let have = gather_within(&stub.client(), &[project(1)], now(), GATHER_DEADLINE).await;
+    let have = gather(&stub.client(), &[project(1)], now(), GATHER_DEADLINE).await;
     assert!(!have.complete_for(&project(1)));
     assert_eq!((have.gaps[0].kind, have.gaps[0].why), ("images", GapReason::Failed));
     assert!(have.gaps[0].message.contains("database"));
