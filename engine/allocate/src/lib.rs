@@ -14,7 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Clusters that are carried out at a time.
@@ -34,21 +33,39 @@ pub struct Executor<M> {
     pub gate: Arc<dyn Gate>,
     pub fleet: FleetName,
     pub attempt: Attempt,
+    pub calls: CallGuard,
 }
 
-/// Calls that were open when patience ended. The claim is kept until each ended or timed out.
-#[must_use]
+/// The calls of one run. They are tasks of their own: a run that is cut short leaves them to end by themselves, and the
+/// claim is kept until they did.
 #[derive(Debug)]
-pub struct Open(JoinSet<()>);
+pub struct Calls {
+    guard: CallGuard,
+    ended: mpsc::Receiver<()>,
+}
 
-impl Open {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+/// Held by every call while it is open.
+#[derive(Clone, Debug)]
+pub struct CallGuard(#[expect(dead_code, reason = "held, never sent through")] mpsc::Sender<()>);
+
+impl Default for Calls {
+    fn default() -> Self {
+        let (sender, ended) = mpsc::channel(1);
+        Self { guard: CallGuard(sender), ended }
+    }
+}
+
+impl Calls {
+    pub fn guard(&self) -> CallGuard {
+        self.guard.clone()
     }
 
-    /// Waits for all of them; every call has a deadline of its own, so this ends.
-    pub async fn ended(mut self) {
-        while self.0.join_next().await.is_some() {}
+    /// Waits until every call ended; each has a deadline of its own, so this ends.
+    pub async fn ended(self) {
+        let Self { guard, mut ended } = self;
+        drop(guard);
+        let nothing_is_ever_sent = ended.recv().await;
+        debug_assert!(nothing_is_ever_sent.is_none());
     }
 }
 
@@ -56,18 +73,17 @@ type Answer = (ClusterId, Slot, Outcome);
 
 impl<M: Metal + 'static> Executor<M> {
     /// Allocates what the plan wants, cluster by cluster in the order of slots, eight clusters at a time.
-    pub async fn carry_out(&self, want: &Want, plan: &Plan) -> (Done, Open) {
+    pub async fn carry_out(&self, want: &Want, plan: &Plan) -> Done {
         let (answers, mut inbox) = mpsc::unbounded_channel::<Answer>();
         let places = Arc::new(Semaphore::new(PARALLEL));
-        let mut tasks = JoinSet::new();
         let mut open: BTreeMap<ClusterId, Vec<Slot>> = BTreeMap::new();
         for (id, cluster) in &plan.clusters {
-            let wanted_slots: Vec<Slot> = cluster.steps.iter().filter_map(allocated).cloned().collect();
-            let Some(wanted) = want.clusters.get(id).filter(|_| !wanted_slots.is_empty()) else { continue };
-            open.insert(id.clone(), wanted_slots);
+            let slots: Vec<Slot> = cluster.steps.iter().filter_map(allocated).cloned().collect();
+            let Some(wanted) = want.clusters.get(id).filter(|_| !slots.is_empty()) else { continue };
+            open.insert(id.clone(), slots);
             let chain = chain::Chain::new(self.clone(), wanted.clone(), cluster.steps.clone(), answers.clone());
             let places = places.clone();
-            tasks.spawn(async move {
+            tokio::spawn(async move {
                 let Ok(_place) = places.acquire().await else { return };
                 chain.run().await;
             });
@@ -81,13 +97,11 @@ impl<M: Metal + 'static> Executor<M> {
             done.slots.entry(id).or_default().push((slot, outcome));
         }
         for (id, slots) in open {
-            let late = slots.into_iter().map(|slot| {
-                let message = format!("no answer within {} s", PATIENCE.as_secs());
-                (slot, Outcome::Unknown { message })
-            });
+            let message = || format!("no answer within {} s", PATIENCE.as_secs());
+            let late = slots.into_iter().map(|slot| (slot, Outcome::Unknown { message: message() }));
             done.slots.entry(id).or_default().extend(late);
         }
-        (done, Open(tasks))
+        done
     }
 
     /// Frees duplicates, one after the other in the order of the plan.
@@ -96,8 +110,10 @@ impl<M: Metal + 'static> Executor<M> {
             if !self.gate.is_open() {
                 return;
             }
-            let outcome = free::free(&*self.metal, &self.fleet, free).await;
-            tracing::info!(cluster = %free.cluster, slot = %free.slot, outcome = ?outcome, "freed a duplicate");
+            let (executor, meant) = (self.clone(), free.clone());
+            let task = tokio::spawn(async move { free::free(&*executor.metal, &executor.fleet, &meant).await });
+            let outcome = task.await.unwrap_or_else(|e| model::request::FreeOutcome::Failed { message: e.to_string() });
+            tracing::info!(cluster = %free.cluster, slot = %free.slot, outcome = ?outcome, "freeing a duplicate");
             done.frees.push((free.clone(), outcome));
         }
     }
@@ -106,8 +122,14 @@ impl<M: Metal + 'static> Executor<M> {
 /// By hand: `M` itself need not be cloned.
 impl<M> Clone for Executor<M> {
     fn clone(&self) -> Self {
-        let Self { metal, gate, fleet, attempt } = self;
-        Self { metal: metal.clone(), gate: gate.clone(), fleet: fleet.clone(), attempt: attempt.clone() }
+        let Self { metal, gate, fleet, attempt, calls } = self;
+        Self {
+            metal: metal.clone(),
+            gate: gate.clone(),
+            fleet: fleet.clone(),
+            attempt: attempt.clone(),
+            calls: calls.clone(),
+        }
     }
 }
 

@@ -102,7 +102,8 @@ impl Claims {
             return Ok(seen.since.elapsed() >= seen.time);
         }
         let name = self.name();
-        let message = self.worker.call(move |repo| repo.fetch_ref(&name, id).and_then(|()| repo.commit_info(id))).await?;
+        let message =
+            self.worker.call(move |repo| repo.fetch_ref(&name, id).and_then(|()| repo.commit_info(id))).await?;
         // Replaced while we looked: the next look sees the new one.
         let time = match message {
             Ok(info) => written_time(&info.message).unwrap_or(self.options.claim_time),
@@ -137,7 +138,10 @@ impl Claims {
             began,
             now,
         };
-        Held { state, keeper: Some(Kept { task: tokio::spawn(keeper.run()), worker: self.worker.clone(), name: self.name() }) }
+        Held {
+            state,
+            keeper: Some(Kept { task: tokio::spawn(keeper.run()), worker: self.worker.clone(), name: self.name() }),
+        }
     }
 }
 
@@ -307,7 +311,9 @@ impl Keeper {
                 }
                 Ok(Pushed::Ours) => {}
                 // The gate closes by itself when this goes on.
-                Ok(Pushed::Refused(words) | Pushed::NotYet(words)) => tracing::warn!(words, "the claim could not be renewed"),
+                Ok(Pushed::Refused(words) | Pushed::NotYet(words)) => {
+                    tracing::warn!(words, "the claim could not be renewed")
+                }
                 Err(error) => tracing::warn!(%error, "the claim could not be renewed"),
             }
         }

@@ -65,7 +65,7 @@ pub struct Engine<M> {
     pub(crate) memory: Arc<Mutex<Memory>>,
     claims: Claims,
     pub(crate) held: Option<Held>,
-    pub(crate) open_calls: Vec<allocate::Open>,
+    pub(crate) calls: allocate::Calls,
     have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
     settled: Option<Settled>,
     pub(crate) retries: u32,
@@ -90,8 +90,7 @@ impl<M: Metal + 'static> Engine<M> {
         claims: git::Worker,
     ) -> Self {
         let run = uuid::Uuid::new_v4().to_string();
-        let author =
-            git::Author { name: "Ferrofleet".to_owned(), email: "ferrofleet@localhost".to_owned() };
+        let author = git::Author { name: "Ferrofleet".to_owned(), email: "ferrofleet@localhost".to_owned() };
         Self {
             claims: Claims::new(claims, options.clone(), run.clone(), author),
             remote: Remote::new(repo, &options.branch),
@@ -102,7 +101,7 @@ impl<M: Metal + 'static> Engine<M> {
             run,
             memory: Arc::default(),
             held: None,
-            open_calls: Vec::new(),
+            calls: allocate::Calls::default(),
             have: None,
             settled: None,
             retries: 0,
@@ -123,13 +122,7 @@ impl<M: Metal + 'static> Engine<M> {
         let have = self.have(&view, true).await;
         let decided = self.decide(view, have).await?;
         let incomplete = decided.plan.incomplete;
-        Ok(Ran {
-            tip: Some(tip),
-            findings: decided.findings,
-            plan: decided.plan,
-            incomplete,
-            ..Ran::default()
-        })
+        Ok(Ran { tip: Some(tip), findings: decided.findings, plan: decided.plan, incomplete, ..Ran::default() })
     }
 
     /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`. The claim is
@@ -223,7 +216,8 @@ impl<M: Metal + 'static> Engine<M> {
                     return Err(RunError::Outraced { branch: self.options.branch.clone(), tries });
                 }
                 Passed::Stale => {
-                    let window = Duration::from_millis(50).saturating_mul(1 << tries.min(5)).min(Duration::from_secs(1));
+                    let window =
+                        Duration::from_millis(50).saturating_mul(1 << tries.min(5)).min(Duration::from_secs(1));
                     tokio::time::sleep(window.mul_f64(fastrand::f64())).await;
                     tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
                 }
@@ -310,9 +304,7 @@ impl<M: Metal + 'static> Engine<M> {
 
     /// Keeps the claim until every open call ended, then deletes it.
     async fn release(&mut self) {
-        for open in std::mem::take(&mut self.open_calls) {
-            open.ended().await;
-        }
+        std::mem::take(&mut self.calls).ended().await;
         if let Some(held) = self.held.take() {
             held.release().await;
         }

@@ -61,7 +61,11 @@ fn title(facts: &Facts<'_>) -> String {
     } else {
         "Put right"
     };
-    let named = if facts.resolved.is_empty() { facts.clusters.keys().collect() } else { facts.resolved.iter().collect::<Vec<_>>() };
+    let named = if facts.resolved.is_empty() {
+        facts.clusters.keys().collect()
+    } else {
+        facts.resolved.iter().collect::<Vec<_>>()
+    };
     match named[..] {
         [] => format!("{verb} engine-owned files"),
         [one] => format!("{verb} {one}"),

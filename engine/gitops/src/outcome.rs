@@ -97,14 +97,13 @@ impl Ran {
     }
 }
 
-/// The state of one cluster after a pass. `rendered`: its output is at the tip.
+/// The state of one cluster after a pass whose commit, if it made one, landed.
 pub(crate) fn state(
     wanted: &Wanted,
     plan: &ClusterPlan,
     done: &Done,
     have: &Have,
     lock: Option<Arc<ClusterLock>>,
-    rendered: bool,
 ) -> ClusterState {
     let problem = match &plan.blocked {
         Some(blocked) => Some((blocked.reason, blocked.message.clone())),
@@ -113,7 +112,7 @@ pub(crate) fn state(
     let phase = match &lock {
         None => Phase::Defined,
         Some(lock) if !render::complete(wanted, lock) => Phase::Resolving,
-        Some(_) if rendered => Phase::Rendered,
+        Some(_) if plan.blocked.is_none() => Phase::Rendered,
         Some(_) => Phase::Resolved,
     };
     let firewall_ready = lock.as_ref().and_then(|lock| {

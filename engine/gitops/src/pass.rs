@@ -98,12 +98,10 @@ impl<M: Metal + 'static> Engine<M> {
             gate: held.gate(),
             fleet: fleet.metadata.name.clone(),
             attempt: self.options.attempt.clone(),
+            calls: self.calls.guard(),
         };
         let may_free = held.may_free();
-        let (mut done, open) = executor.carry_out(&decided.view.want, &decided.plan).await;
-        if !open.is_empty() {
-            self.open_calls.push(open);
-        }
+        let mut done = executor.carry_out(&decided.view.want, &decided.plan).await;
         if may_free && !decided.plan.frees.is_empty() && self.remote.tip().await? == Some(decided.view.tip) {
             executor.free(&decided.plan, &mut done).await;
         }
@@ -124,21 +122,18 @@ impl<M: Metal + 'static> Engine<M> {
     async fn commit(&mut self, decided: Decided, done: Done, claim_is_others: bool) -> Result<Passed, RunError> {
         let Decided { view, have, findings, plan } = decided;
         let locks = Arc::new(plan::settle(&view.want, &plan, &done));
-        let drafted = self.draft(&view, &locks, &done).await?;
-        let Some((commit, title, edited)) = drafted else {
-            let ran = self.ran(&view, &have, findings, plan, &done, &locks, None, claim_is_others);
-            return Ok(Passed::Ended(Box::new(ran)));
-        };
-        match self.push(commit, view.tip).await? {
-            Landed::Yes => {}
-            Landed::Stale => return Ok(Passed::Stale),
+        let Drafted { edited, commit } = self.draft(&view, &locks, &done).await?;
+        let mut landed = None;
+        if let Some((id, title)) = commit {
+            match self.push(id, view.tip).await? {
+                Landed::Yes => {}
+                Landed::Stale => return Ok(Passed::Stale),
+            }
+            tracing::info!(commit = %id, clusters = edited.changed.len(), "{title}");
+            landed = Some(Commit { id, title, clusters: edited.changed.clone() });
         }
-        for id in &edited.changed {
-            tracing::info!(cluster = %id, commit = %commit, "committed");
-        }
-        let commit = Commit { id: commit, title, clusters: edited.changed };
-        let ran = self.ran(&view, &have, findings, plan, &done, &locks, Some(commit), claim_is_others);
-        Ok(Passed::Ended(Box::new(ran)))
+        let facts = Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim_is_others };
+        Ok(Passed::Ended(Box::new(self.ran(&facts, findings, plan, landed))))
     }
 
     /// Makes the commit in the cache; None when nothing changes (I4).
@@ -147,12 +142,12 @@ impl<M: Metal + 'static> Engine<M> {
         view: &Arc<View>,
         locks: &Arc<BTreeMap<ClusterId, ClusterLock>>,
         done: &Done,
-    ) -> Result<Option<(Oid, String, Edited)>, RunError> {
+    ) -> Result<Drafted, RunError> {
         let (view, locks, done) = (view.clone(), locks.clone(), done.clone());
         let (memory, run, now) = (self.memory.clone(), self.run.clone(), self.clock.now());
         let author = author(&view);
         if view.want.fleet.as_deref().is_none_or(|f| f.spec.paused) {
-            return Ok(None);
+            return Ok(Drafted::default());
         }
         let drafted = self.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -160,7 +155,7 @@ impl<M: Metal + 'static> Engine<M> {
             put_right(&view, &mut draft)?;
             let edited = render::edit(&view.want, &locks, &view.corrected, &view.tree, &mut memory.render, &mut draft)?;
             if draft.is_empty() {
-                return Ok(None);
+                return Ok(Drafted { edited, commit: None });
             }
             let changed = locks.iter().filter(|(id, _)| edited.changed.contains(id));
             let clusters: BTreeMap<_, _> = changed.map(|(id, lock)| (id.clone(), lock.clone())).collect();
@@ -180,7 +175,7 @@ impl<M: Metal + 'static> Engine<M> {
             let text = message(&facts);
             let title = text.lines().next().unwrap_or_default().to_owned();
             let commit = repo.commit(draft, &text, &author, now.as_second())?;
-            Ok(Some((commit, title, edited)))
+            Ok(Drafted { edited, commit: Some((commit, title)) })
         });
         Ok(drafted.await?)
     }
@@ -221,29 +216,21 @@ impl<M: Metal + 'static> Engine<M> {
         Ok(if ours { Landed::Yes } else { Landed::Stale })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the values of one run, each used once")]
-    fn ran(
-        &mut self,
-        view: &View,
-        have: &Have,
-        findings: Vec<Finding>,
-        plan: Plan,
-        done: &Done,
-        locks: &BTreeMap<ClusterId, ClusterLock>,
-        commit: Option<Commit>,
-        claim_is_others: bool,
-    ) -> Ran {
+    /// What the pass came to.
+    fn ran(&mut self, ended: &Ended<'_>, findings: Vec<Finding>, plan: Plan, commit: Option<Commit>) -> Ran {
         let mut clusters = BTreeMap::new();
         for (id, cluster) in &plan.clusters {
-            let Some(wanted) = view.want.clusters.get(id) else { continue };
-            let lock = locks.get(id).cloned().map(Arc::new).or_else(|| wanted.lock.clone());
-            let rendered = cluster.blocked.is_none();
-            let mut state = state(wanted, cluster, done, have, lock, rendered);
+            let Some(wanted) = ended.view.want.clusters.get(id) else { continue };
+            let lock = ended.locks.get(id).cloned().map(Arc::new).or_else(|| wanted.lock.clone());
+            let mut state = state(wanted, cluster, ended.done, ended.have, lock);
+            if let (Some(kept), None) = (ended.edited.outdated.get(id), &state.problem) {
+                state.problem = Some((Reason::RenderOutdated, format!("kept as committed: {}", kept.join(", "))));
+            }
             state.commit = commit.as_ref().filter(|c| c.clusters.contains(id)).map(|c| c.id);
             clusters.insert(id.clone(), state);
         }
-        let tip = commit.as_ref().map_or(view.tip, |c| c.id);
-        let due = self.due(&plan, done, &clusters, claim_is_others);
+        let tip = commit.as_ref().map_or(ended.view.tip, |c| c.id);
+        let due = self.due(&plan, ended.done, &clusters, ended.claim_is_others);
         let incomplete = plan.incomplete;
         Ran { tip: Some(tip), commits: commit.into_iter().collect(), clusters, findings, plan, incomplete, due }
     }
@@ -260,7 +247,8 @@ impl<M: Metal + 'static> Engine<M> {
         let unknown = outcomes().any(|o| matches!(o, Outcome::Unknown { .. }));
         let waits = |reason: Reason| reason.kind() == model::condition::ReasonKind::Waiting;
         let refused = clusters.values().any(|c| c.problem.as_ref().is_some_and(|(reason, _)| waits(*reason)));
-        let not_freed = done.frees.iter().any(|(_, o)| matches!(o, FreeOutcome::NotYet { .. } | FreeOutcome::Failed { .. }));
+        let not_freed =
+            done.frees.iter().any(|(_, o)| matches!(o, FreeOutcome::NotYet { .. } | FreeOutcome::Failed { .. }));
         let duplicates = !plan.frees.is_empty() || plan.duplicates.iter().any(|d| d.waits) || not_freed;
         let work = |after| Some(Due { after, is_work: true });
         if claim_is_others {
@@ -284,6 +272,23 @@ pub(crate) enum Claimed {
     Ours,
     Others,
     Never(String),
+}
+
+/// A commit in the cache, where something changes.
+#[derive(Default)]
+struct Drafted {
+    edited: Edited,
+    commit: Option<(Oid, String)>,
+}
+
+/// The values of one pass that its report is made of.
+struct Ended<'a> {
+    view: &'a View,
+    have: &'a Have,
+    done: &'a Done,
+    locks: &'a BTreeMap<ClusterId, ClusterLock>,
+    edited: &'a Edited,
+    claim_is_others: bool,
 }
 
 enum Landed {
