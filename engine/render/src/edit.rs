@@ -136,9 +136,8 @@ impl Edit<'_> {
 
     fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Output, EditError> {
         let failed = RefCell::new(None);
-        let is_committed = |path: &str, bytes: &[u8]| {
-            self.previous.entry(path).is_none_or(|entry| entry.id == blob_id(bytes))
-        };
+        let is_committed =
+            |path: &str, bytes: &[u8]| self.previous.entry(path).is_none_or(|entry| entry.id == blob_id(bytes));
         let committed = |path: &str| {
             let entry = self.previous.entry(path)?;
             match self.previous.read(&entry.id, COMMITTED_BYTES_MAX) {

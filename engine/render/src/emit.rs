@@ -67,7 +67,8 @@ fn block(out: &mut String, value: &Value, indent: usize, mut started: bool) {
                 block(out, item, indent + 2, true);
             }
         }
-        _ => leaf(out, value, indent),
+        // Text of a document that is nothing else is indented too.
+        _ => leaf(out, value, indent.max(2)),
     }
 }
 
@@ -130,7 +131,8 @@ fn is_printable(c: char) -> bool {
 
 /// Whether a text can stand in a literal block and come back as it is.
 fn is_literal(text: &str) -> bool {
-    let Some(body) = text.strip_suffix('\n').or(Some(text)).filter(|body| text.contains('\n') && !body.is_empty()) else {
+    let Some(body) = text.strip_suffix('\n').or(Some(text)).filter(|body| text.contains('\n') && !body.is_empty())
+    else {
         return false;
     };
     let visible = |line: &str| line.is_empty() || !line.chars().all(char::is_whitespace);
@@ -176,21 +178,49 @@ mod tests {
     #[test]
     fn a_string_stays_a_string_for_every_reader() {
         for text in [
-            "on", "Yes", "NO", "n", "~", "1_000", "0644", "1e3", "0x1f", "1:30", "2024-01-01", "2001:db8::/32", "", " a",
-            "a: b", "a #b", "- a", "---", "*", "&a", "!a", "@a", "%a", "'a'", "key:", "METAL_MACHINE_ASN", "1.5", "null",
+            "on",
+            "Yes",
+            "NO",
+            "n",
+            "~",
+            "1_000",
+            "0644",
+            "1e3",
+            "0x1f",
+            "1:30",
+            "2024-01-01",
+            "2001:db8::/32",
+            "",
+            " a",
+            "a: b",
+            "a #b",
+            "- a",
+            "---",
+            "*",
+            "&a",
+            "!a",
+            "@a",
+            "%a",
+            "'a'",
+            "key:",
+            "METAL_MACHINE_ASN",
+            "1.5",
+            "null",
         ] {
             let yaml = super::text(&[json!({"a": text})]);
             assert!(yaml.starts_with("a: \""), "{yaml}");
             assert_eq!(back(&yaml), [json!({"a": text})]);
         }
-        for text in ["10.240.0.0/13", "198.18.0.5", "root:root", "--leader-elect=true", "v1.34.2", "a b", "/etc/x.yaml"] {
+        for text in ["10.240.0.0/13", "198.18.0.5", "root:root", "--leader-elect=true", "v1.34.2", "a b", "/etc/x.yaml"]
+        {
             assert_eq!(super::text(&[json!({"a": text})]), format!("a: {text}\n"));
         }
     }
 
     #[test]
     fn blocks_are_laid_out_for_people() {
-        let value = json!({"a": [{"b": 1, "c": ["d"]}, [[true]]], "e": {}, "f": {"g": "one\n\ntwo\n", "h": "x\ny"}, "i": []});
+        let value =
+            json!({"a": [{"b": 1, "c": ["d"]}, [[true]]], "e": {}, "f": {"g": "one\n\ntwo\n", "h": "x\ny"}, "i": []});
         let yaml = super::text(&[value.clone(), json!("scalar")]);
         insta::assert_snapshot!(yaml, @r#"
         a:

@@ -1,1 +1,10 @@
-//! Tests of the room.
+//! Tests over whole clusters: what is rendered, what is kept, what an edit writes.
+
+mod capms;
+mod copies;
+mod crds;
+mod editing;
+mod fixtures;
+mod keeping;
+mod names;
+mod snapshots;

@@ -34,9 +34,7 @@ pub(crate) fn manifests(facts: Facts<'_>, spec: &CcmSpec) -> [Value; 4] {
 
 fn rules() -> Value {
     let metallb = ["create", "delete", "get", "list", "patch", "update", "watch"];
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| {
-        json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-    };
+    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     json!([
         rule("", &["events"], &["create", "patch", "update"]),
         rule("", &["nodes"], &["*"]),
@@ -117,9 +115,8 @@ fn container(facts: Facts<'_>, version: &str) -> Value {
 }
 
 fn environment(facts: Facts<'_>) -> Value {
-    let from_secret = |name: &str, key: &str| {
-        json!({"name": name, "valueFrom": {"secretKeyRef": {"key": key, "name": NAME}}})
-    };
+    let from_secret =
+        |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"key": key, "name": NAME}}});
     let identity = &facts.wanted.identity;
     json!([
         from_secret("METAL_API_URL", "api-url"),
