@@ -101,7 +101,7 @@ pub enum ReadError {
     Unreadable { id: BlobId, why: String },
 }
 
-/// Takes changed files one by one. A `put` of what is there already is no change.
+/// Takes changed files one by one. A `put` of what is there already, and a `remove` of what is not, is no change.
 pub trait Sink {
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), SinkError>;
     fn remove(&mut self, path: &str) -> Result<(), SinkError>;
