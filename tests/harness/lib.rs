@@ -1,1 +1,11 @@
 //! Harness of the scenario tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "the harness is test code: it ends the test where something is not as it must be, and says why"
+)]
+
+pub mod binary;
+pub mod peers;
+pub mod repo;

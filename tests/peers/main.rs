@@ -1,0 +1,3 @@
+//! Other people's programs, run for real. What is missing is built or named: see `tests/harness/peers.rs`.
+
+mod gitea;
