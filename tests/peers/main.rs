@@ -1,3 +1,4 @@
 //! Other people's programs, run for real. What is missing is built or named: see `tests/harness/peers.rs`.
 
 mod gitea;
+mod metal_go;
