@@ -18,7 +18,7 @@ mod view;
 pub use engine::{Engine, RunError};
 pub use message::{Trailers, trailers};
 pub use options::Options;
-pub use outcome::{ClusterState, Commit, Ran};
+pub use outcome::{ClusterState, Commit, Due, Phase, Ran};
 pub use status::{Counters, FleetStatus};
 pub use trigger::{Triggers, Waker};
 pub use view::is_engine_owned;
