@@ -310,10 +310,17 @@ impl<M: Metal + 'static> Engine<M> {
         }
     }
 
+    /// Of what a run did in metal-api.
     pub(crate) fn count(&mut self, done: &Done) {
         let fresh = |o: &&(model::Slot, Outcome)| matches!(o.1, Outcome::Filled { fresh: true, .. });
         self.counters.allocations += done.slots.values().flatten().filter(fresh).count() as u64;
         self.counters.frees += done.frees.iter().filter(|(_, o)| *o == FreeOutcome::Freed).count() as u64;
+    }
+
+    /// Says that a write is on its way, or that its outcome is known.
+    pub(crate) fn writing(&self, is_writing: bool) {
+        let since = is_writing.then(|| self.clock.now());
+        self.status.send_modify(|status| status.writing_since = since);
     }
 
     /// Up to a tenth more, so that engines that started together do not stay together.
@@ -334,6 +341,8 @@ impl<M: Metal + 'static> Engine<M> {
                 }
                 self.status.send_modify(|status| {
                     status.last_success = Some(now);
+                    status.last_turn = Some(now);
+                    status.writing_since = None;
                     status.error = None;
                     status.counters = counters;
                     status.ran = Some(Arc::new(ran));
@@ -344,6 +353,8 @@ impl<M: Metal + 'static> Engine<M> {
                 tracing::warn!(%error, "the turn failed");
                 self.settled = None;
                 self.status.send_modify(|status| {
+                    status.last_turn = Some(now);
+                    status.writing_since = None;
                     status.error = Some(error.to_string());
                     status.counters = counters;
                 });

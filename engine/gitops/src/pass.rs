@@ -101,10 +101,12 @@ impl<M: Metal + 'static> Engine<M> {
             calls: self.calls.guard(),
         };
         let may_free = held.may_free();
+        self.writing(true);
         let mut done = executor.carry_out(&decided.view.want, &decided.plan).await;
         if may_free && !decided.plan.frees.is_empty() && self.remote.tip().await? == Some(decided.view.tip) {
             executor.free(&decided.plan, &mut done).await;
         }
+        self.writing(false);
         self.count(&done);
         let have = self.have(&decided.view, true).await;
         let listed = self.decide(decided.view.clone(), have).await?;
@@ -125,7 +127,10 @@ impl<M: Metal + 'static> Engine<M> {
         let Drafted { edited, commit } = self.draft(&view, &locks, &done).await?;
         let mut landed = None;
         if let Some((id, title)) = commit {
-            match self.push(id, view.tip).await? {
+            self.writing(true);
+            let pushed = self.push(id, view.tip).await;
+            self.writing(false);
+            match pushed? {
                 Landed::Yes => {}
                 Landed::Stale => return Ok(Passed::Stale),
             }
@@ -223,6 +228,10 @@ impl<M: Metal + 'static> Engine<M> {
             let Some(wanted) = ended.view.want.clusters.get(id) else { continue };
             let lock = ended.locks.get(id).cloned().map(Arc::new).or_else(|| wanted.lock.clone());
             let mut state = state(wanted, cluster, ended.done, ended.have, lock);
+            if let Some(path) = ended.edited.obstructed.get(id) {
+                let message = format!("`{path}` lies where the engine must write a folder or the lock; move it away");
+                state.problem = Some((Reason::InvalidDefinition, message));
+            }
             if let (Some(kept), None) = (ended.edited.outdated.get(id), &state.problem) {
                 state.problem = Some((Reason::RenderOutdated, format!("kept as committed: {}", kept.join(", "))));
             }

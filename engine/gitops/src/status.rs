@@ -10,6 +10,10 @@ pub struct FleetStatus {
     pub fleet: Option<String>,
     pub ran: Option<Arc<Ran>>,
     pub last_success: Option<Timestamp>,
+    /// When a turn of the loop ended last, well or not.
+    pub last_turn: Option<Timestamp>,
+    /// Since when a write to the remote or to metal-api is on its way.
+    pub writing_since: Option<Timestamp>,
     /// Why the last turn did not end well.
     pub error: Option<String>,
     pub counters: Counters,

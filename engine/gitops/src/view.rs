@@ -13,7 +13,7 @@ pub fn is_engine_owned(path: &str) -> bool {
 }
 
 /// One tip, read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct View {
     pub(crate) tip: Oid,
     pub(crate) tree: Tree,
