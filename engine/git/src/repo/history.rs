@@ -1,0 +1,137 @@
+//! Commits of the cache: what they say, what they descend from, what they changed.
+
+use super::Repo;
+use crate::cache::Store;
+use crate::{Error, Oid};
+use git2::{Commit, DiffOptions, ErrorCode, Repository, Sort};
+
+/// How many commits a server is told that we have. The newest of each ref suffice unless history was rewritten.
+const HAVE_MAX: usize = 256;
+
+/// What a commit says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    pub id: Oid,
+    pub parents: Vec<Oid>,
+    pub tree: Oid,
+    /// Lossy where it is no UTF-8.
+    pub message: String,
+    pub author_name: String,
+    pub author_email: String,
+    /// Seconds since the epoch.
+    pub committer_time: i64,
+}
+
+impl CommitInfo {
+    fn of(commit: &Commit<'_>) -> Result<Self, git2::Error> {
+        let author = commit.author();
+        Ok(Self {
+            id: ours(commit.id())?,
+            parents: commit.parent_ids().map(ours).collect::<Result<_, _>>()?,
+            tree: ours(commit.tree_id())?,
+            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
+            author_name: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+            author_email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
+            committer_time: commit.time().seconds(),
+        })
+    }
+}
+
+pub(super) fn ours(id: git2::Oid) -> Result<Oid, git2::Error> {
+    id.try_into().map_err(|e: crate::OidError| git2::Error::from_str(&e.to_string()))
+}
+
+pub(super) fn find(repo: &Repository, id: Oid) -> Result<Commit<'_>, git2::Error> {
+    repo.find_commit(crate::oid::raw(&id.0)?)
+}
+
+impl Repo {
+    /// A commit that is in the cache.
+    pub fn commit_info(&self, id: Oid) -> Result<CommitInfo, Error> {
+        info(&self.store, id)
+    }
+
+    /// The commit itself, its first parent, and so on to the root.
+    pub fn first_parent(&self, from: Oid) -> FirstParents<'_> {
+        FirstParents { store: &self.store, next: Some(from) }
+    }
+
+    /// Whether `descendant` is `ancestor` or has it in its history. An ancestor that is not in the cache is in nothing's.
+    pub fn is_ancestor(&self, ancestor: Oid, descendant: Oid) -> Result<bool, Error> {
+        if ancestor == descendant {
+            return Ok(true);
+        }
+        if !self.store.holds(ancestor)? {
+            return Ok(false);
+        }
+        self.store.with_known(|repo| {
+            let (descendant, ancestor) = (crate::oid::raw(&descendant.0)?, crate::oid::raw(&ancestor.0)?);
+            repo.graph_descendant_of(descendant, ancestor)
+        })
+    }
+
+    /// The paths that a commit changed against its first parent; all of them for a root commit. Sorted.
+    pub fn changed_paths(&self, commit: Oid) -> Result<Vec<String>, Error> {
+        let parent = self.commit_info(commit)?.parents.first().copied();
+        diff(&self.store, parent, commit)
+    }
+
+    /// The paths in which two commits differ, wherever they stand. Sorted.
+    pub fn diff_paths(&self, a: Oid, b: Oid) -> Result<Vec<String>, Error> {
+        diff(&self.store, Some(a), b)
+    }
+}
+
+pub(super) fn info(store: &Store, id: Oid) -> Result<CommitInfo, Error> {
+    store.with_known(|repo| CommitInfo::of(&find(repo, id)?))
+}
+
+fn diff(store: &Store, old: Option<Oid>, new: Oid) -> Result<Vec<String>, Error> {
+    store.with_known(|repo| {
+        let old = old.map(|id| find(repo, id)?.tree()).transpose()?;
+        let new = find(repo, new)?.tree()?;
+        let mut options = DiffOptions::new();
+        options.include_typechange(true).skip_binary_check(true).ignore_submodules(false);
+        let diff = repo.diff_tree_to_tree(old.as_ref(), Some(&new), Some(&mut options))?;
+        let files = diff.deltas().flat_map(|d| [d.old_file().path_bytes(), d.new_file().path_bytes()]);
+        let mut paths: Vec<String> = files.flatten().map(|p| String::from_utf8_lossy(p).into_owned()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Ok(paths)
+    })
+}
+
+/// The commits that a server may take as known, newest first.
+pub(super) fn newest(store: &Store) -> Result<Vec<Oid>, Error> {
+    let tips = store.remembered()?;
+    store.with_known(|repo| {
+        let mut walk = repo.revwalk()?;
+        walk.set_sorting(Sort::TIME)?;
+        tips.into_iter().try_for_each(|id| walk.push(id))?;
+        walk.take(HAVE_MAX).map(|id| ours(id?)).collect()
+    })
+}
+
+/// Commits along first parents, newest first.
+#[derive(Debug)]
+pub struct FirstParents<'a> {
+    store: &'a Store,
+    next: Option<Oid>,
+}
+
+impl Iterator for FirstParents<'_> {
+    type Item = Result<CommitInfo, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let found = info(self.store, self.next.take()?);
+        if let Ok(commit) = &found {
+            self.next = commit.parents.first().copied();
+        }
+        Some(found)
+    }
+}
+
+/// "Not there" as libgit2 says it.
+pub(super) fn is_missing(error: &git2::Error) -> bool {
+    error.code() == ErrorCode::NotFound
+}

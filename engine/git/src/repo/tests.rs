@@ -1,0 +1,6 @@
+mod cache;
+mod calls;
+mod drafts;
+mod fixture;
+mod pushes;
+mod ssh;
