@@ -1,0 +1,7 @@
+//! Scenarios: the real binary, real Git, the simulated metal-api, people who push.
+
+mod bad_days;
+mod converge;
+mod crash;
+mod interleave;
+mod race;
