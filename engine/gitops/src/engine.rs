@@ -2,7 +2,7 @@
 
 use crate::claim::{Claims, Held, Look};
 use crate::history::History;
-use crate::pass::{Claimed, Passed};
+use crate::pass::{Claimed, Decided, Passed};
 use crate::remote::Remote;
 use crate::trigger::Triggers;
 use crate::view::View;
@@ -10,8 +10,10 @@ use crate::{Counters, FleetStatus, Options, Ran};
 use git::Oid;
 use metal_api::{Guarded, Metal, Observe};
 use model::request::{Done, FreeOutcome, Outcome};
-use model::{Clock, ClusterId, Have, ProjectId};
-use std::collections::BTreeSet;
+use model::{Clock, ClusterId, Finding, Have, ProjectId};
+use plan::Plan;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -41,6 +43,12 @@ pub enum RunError {
     ClaimsRefused { words: String },
     #[error("a claim is held by somebody else and was not released within {waited:?}")]
     ClaimHeld { waited: Duration },
+    #[error("fleet.yaml names the metal-api `{name}`, which the engine was not told of; it knows: {known}")]
+    MetalNotConfigured { name: String, known: String },
+    #[error("not done within {limit:?}; the next run goes on from what is at the tip")]
+    TimedOut { limit: Duration },
+    #[error("ended by a signal before it was done; the next run goes on from what is at the tip")]
+    Stopped,
     #[error(transparent)]
     Remote(#[from] git::Error),
 }
@@ -54,10 +62,23 @@ pub(crate) struct Memory {
     old_clusters: Option<BTreeSet<ClusterId>>,
 }
 
+/// The metal-apis that the engine may use, by the names that `fleet.yaml` has for them (`spec.metal.credentials`).
+pub type Metals<M> = BTreeMap<String, Arc<M>>;
+
+/// What a run would do now. Nothing was written anywhere but in the cache.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    pub tip: Oid,
+    pub findings: Vec<Finding>,
+    pub plan: Plan,
+    /// Paths that a commit would change now, sorted; what follows from allocations is not among them.
+    pub files: Vec<String>,
+}
+
 /// One fleet repository and the metal-api it uses.
 pub struct Engine<M> {
     pub(crate) options: Options,
-    pub(crate) metal: Arc<M>,
+    metals: Metals<M>,
     observe: Arc<dyn Observe>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) remote: Remote,
@@ -83,7 +104,7 @@ impl<M: Metal + 'static> Engine<M> {
     /// `repo` and `claims` are two workers on the same remote: a renewal must not wait behind a fetch.
     pub fn new(
         options: Options,
-        metal: Arc<M>,
+        metals: Metals<M>,
         observe: Arc<dyn Observe>,
         clock: Arc<dyn Clock>,
         repo: git::Worker,
@@ -95,7 +116,7 @@ impl<M: Metal + 'static> Engine<M> {
             claims: Claims::new(claims, options.clone(), run.clone(), author),
             remote: Remote::new(repo, &options.branch),
             options,
-            metal,
+            metals,
             observe,
             clock,
             run,
@@ -116,23 +137,28 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     /// Reads and plans; writes nothing anywhere.
-    pub async fn plan(&mut self) -> Result<Ran, RunError> {
+    pub async fn plan(&mut self) -> Result<Planned, RunError> {
         let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
         let view = self.view(tip).await?;
-        let have = self.have(&view, true).await;
-        let decided = self.decide(view, have).await?;
-        let incomplete = decided.plan.incomplete;
-        Ok(Ran { tip: Some(tip), findings: decided.findings, plan: decided.plan, incomplete, ..Ran::default() })
+        let have = self.have(&view, true).await?;
+        let Decided { view, have: _, findings, plan } = self.decide(view, have).await?;
+        let files = self.pending(&view, &plan).await?;
+        Ok(Planned { tip, findings, plan, files })
     }
 
-    /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`. The claim is
-    /// released whatever comes.
-    pub async fn run_once(&mut self, limit: Duration) -> Result<Ran, RunError> {
-        let ended = tokio::time::timeout(limit, self.until_done()).await;
+    /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`, or until
+    /// `stop`. The claim is released whatever comes.
+    pub async fn run_once(&mut self, limit: Duration, stop: impl Future<Output = ()>) -> Result<Ran, RunError> {
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(limit, self.until_done()) => ended.map_err(|_| RunError::TimedOut { limit }),
+            () = stop => Err(RunError::Stopped),
+        };
         self.release().await;
         match ended {
             Ok(ran) => ran,
-            Err(_) => Ok(self.settled.take().map(|s| s.ran).unwrap_or_default()),
+            // What a pass came to says more than that there was no time for another.
+            Err(why @ RunError::TimedOut { .. }) => self.settled.take().map(|s| s.ran).ok_or(why),
+            Err(why) => Err(why),
         }
     }
 
@@ -169,6 +195,7 @@ impl<M: Metal + 'static> Engine<M> {
                 () = triggers.stopped() => break,
             };
             self.release().await;
+            self.count_git().await;
             let due = self.report(result);
             let stopped = triggers.wait(self.jitter(self.options.git_interval), due).await;
             if stopped {
@@ -237,29 +264,42 @@ impl<M: Metal + 'static> Engine<M> {
             let Memory { history, load, .. } = &mut *memory;
             View::load(repo, history, load, tip, now)
         });
-        Ok(Arc::new(view.await?))
+        let view = view.await?;
+        let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());
+        self.status.send_if_modified(|status| {
+            status.fleet = fleet;
+            false
+        });
+        Ok(Arc::new(view))
     }
 
     /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.
-    pub(crate) async fn have(&mut self, view: &View, fresh: bool) -> Arc<Have> {
+    pub(crate) async fn have(&mut self, view: &View, fresh: bool) -> Result<Arc<Have>, RunError> {
         let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
         if let Some((_, _, have)) = self
             .have
             .as_ref()
             .filter(|(of, at, _)| !fresh && *of == projects && at.elapsed() < self.options.metal_interval)
         {
-            return have.clone();
+            return Ok(have.clone());
         }
         let list: Vec<_> = projects.iter().cloned().collect();
-        let have = metal_api::gather(&self.door(view), &list, self.clock.now(), GATHER).await;
+        let have = metal_api::gather(&self.door(view)?, &list, self.clock.now(), GATHER).await;
         let have = Arc::new(have);
         self.have = Some((projects, Instant::now(), have.clone()));
-        have
+        Ok(have)
     }
 
     /// The one door to metal-api: no call outside of the projects that this tree lists (R16).
-    pub(crate) fn door(&self, view: &View) -> Guarded<Arc<M>> {
-        Guarded::new(self.metal.clone(), view.want.projects(), self.observe.clone())
+    pub(crate) fn door(&self, view: &View) -> Result<Guarded<Arc<M>>, RunError> {
+        // A tree without a readable fleet lists no project: whichever door, nothing of a project goes through it.
+        let named = view.want.fleet.as_deref().map(|f| f.spec.metal.credentials.as_str());
+        let metal = named.map_or_else(|| self.metals.values().next(), |name| self.metals.get(name));
+        let metal = metal.cloned().ok_or_else(|| RunError::MetalNotConfigured {
+            name: named.unwrap_or("default").to_owned(),
+            known: self.metals.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        Ok(Guarded::new(metal, view.want.projects(), self.observe.clone()))
     }
 
     pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {
@@ -315,6 +355,14 @@ impl<M: Metal + 'static> Engine<M> {
         let fresh = |o: &&(model::Slot, Outcome)| matches!(o.1, Outcome::Filled { fresh: true, .. });
         self.counters.allocations += done.slots.values().flatten().filter(fresh).count() as u64;
         self.counters.frees += done.frees.iter().filter(|(_, o)| *o == FreeOutcome::Freed).count() as u64;
+    }
+
+    /// What the remote was asked since the process started; as it was where its thread is gone.
+    async fn count_git(&mut self) {
+        if let Ok((requests, bytes)) = self.remote.call(|repo| Ok((repo.requests(), repo.bytes()))).await {
+            self.counters.git_requests = requests;
+            self.counters.git_bytes = bytes;
+        }
     }
 
     /// Says that a write is on its way, or that its outcome is known.

@@ -34,7 +34,7 @@ pub(crate) struct Decided {
 impl<M: Metal + 'static> Engine<M> {
     pub(crate) async fn pass(&mut self, tip: Oid) -> Result<Passed, RunError> {
         let view = self.view(tip).await?;
-        let have = self.have(&view, false).await;
+        let have = self.have(&view, false).await?;
         let mut decided = self.decide(view, have).await?;
         // What looks like a copy's may be a cluster of a newer tip: somebody else resolved it after we read ours.
         if !decided.plan.suspect.is_empty() && self.remote.tip().await? != Some(tip) {
@@ -83,7 +83,7 @@ impl<M: Metal + 'static> Engine<M> {
     /// Under the claim everything is read again: metal-api first, then the tip, so that a lock that says whose a
     /// resource is was read after the resource was.
     async fn decide_under_claim(&mut self, before: &Decided) -> Result<Decided, RunError> {
-        let have = self.have(&before.view, true).await;
+        let have = self.have(&before.view, true).await?;
         let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
         let view = self.view(tip).await?;
         self.decide(view, have).await
@@ -94,7 +94,7 @@ impl<M: Metal + 'static> Engine<M> {
         let Some(held) = self.held.as_ref().filter(|_| decided.plan.writes_metal()) else { return Ok(Done::default()) };
         let Some(fleet) = decided.view.want.fleet.as_deref() else { return Ok(Done::default()) };
         let executor = allocate::Executor {
-            metal: Arc::new(self.door(&decided.view)),
+            metal: Arc::new(self.door(&decided.view)?),
             gate: held.gate(),
             fleet: fleet.metadata.name.clone(),
             attempt: self.options.attempt.clone(),
@@ -108,7 +108,7 @@ impl<M: Metal + 'static> Engine<M> {
         }
         self.writing(false);
         self.count(&done);
-        let have = self.have(&decided.view, true).await;
+        let have = self.have(&decided.view, true).await?;
         let listed = self.decide(decided.view.clone(), have).await?;
         // What this very run allocated is known even when the second list did not answer.
         let gap = |id: &ClusterId| listed.plan.clusters.get(id).is_none_or(|c| c.blocked.is_some());
@@ -139,6 +139,17 @@ impl<M: Metal + 'static> Engine<M> {
         }
         let facts = Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim_is_others };
         Ok(Passed::Ended(Box::new(self.ran(&facts, findings, plan, landed))))
+    }
+
+    /// Paths that a commit would change with what is known now.
+    pub(crate) async fn pending(&mut self, view: &Arc<View>, plan: &Plan) -> Result<Vec<String>, RunError> {
+        let done = Done::default();
+        let locks = Arc::new(plan::settle(&view.want, plan, &done));
+        let Some((commit, _)) = self.draft(view, &locks, &done).await?.commit else { return Ok(Vec::new()) };
+        let tip = view.tip;
+        let mut files = self.remote.call(move |repo| repo.diff_paths(tip, commit)).await?;
+        files.sort();
+        Ok(files)
     }
 
     /// Makes the commit in the cache; None when nothing changes (I4).
