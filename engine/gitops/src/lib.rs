@@ -19,6 +19,7 @@ pub use engine::{Engine, Metals, Planned, RunError};
 pub use message::{Trailers, trailers};
 pub use options::Options;
 pub use outcome::{ClusterState, Commit, Due, Phase, Ran};
+pub use pass::block;
 pub use status::{Counters, FleetStatus};
 pub use trigger::{Triggers, Waker};
 pub use view::is_engine_owned;

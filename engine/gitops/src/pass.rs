@@ -8,7 +8,7 @@ use git::{Expect, Oid, Push};
 use metal_api::Metal;
 use model::request::{Done, FreeOutcome, Outcome};
 use model::want::Blocked;
-use model::{ClusterId, ClusterLock, Finding, Have, Reason, Sink};
+use model::{ClusterId, ClusterLock, Finding, Have, Reason, Sink, Want};
 use plan::{Plan, Setting};
 use render::Edited;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +62,7 @@ impl<M: Metal + 'static> Engine<M> {
         let from_metal = fleet::metal_findings(&view.want, &have, self.clock.now());
         if !from_metal.is_empty() {
             let mut blocked = (*view).clone();
-            block(&mut blocked, &from_metal);
+            block(&mut blocked.want, &from_metal);
             view = Arc::new(blocked);
             findings.extend(from_metal);
         }
@@ -317,9 +317,9 @@ enum Landed {
 }
 
 /// What metal-api says against a cluster stops it, unless it has everything already.
-fn block(view: &mut View, findings: &[Finding]) {
+pub fn block(want: &mut Want, findings: &[Finding]) {
     for finding in findings.iter().filter(|f| f.is_error()) {
-        let Some(wanted) = finding.cluster.as_ref().and_then(|id| view.want.clusters.get_mut(id)) else { continue };
+        let Some(wanted) = finding.cluster.as_ref().and_then(|id| want.clusters.get_mut(id)) else { continue };
         let complete = wanted.lock.as_deref().is_some_and(|lock| render::complete(wanted, lock));
         if wanted.blocked.is_none() && !complete {
             let reason = finding.reason.unwrap_or(Reason::InvalidDefinition);
