@@ -46,6 +46,11 @@ pub enum CredentialsError {
 }
 
 impl Source {
+    /// A value at hand, a user name for example.
+    pub fn value(text: &str) -> Self {
+        Self::Value(text.into())
+    }
+
     /// The value as it is now.
     pub(crate) fn read(&self) -> Result<SecretString, CredentialsError> {
         match self {

@@ -211,6 +211,10 @@ impl Link for HttpLink {
                 if let Some(ureq::Error::Timeout(which)) = wrapped {
                     return Error::Timeout { remote: self.remote.clone(), limit: which.to_string() };
                 }
+                // `read_exact` found the end of a complete body; a connection that broke off has an error within.
+                if e.kind() == io::ErrorKind::UnexpectedEof && e.get_ref().is_none() {
+                    return self.protocol("its answer ends early");
+                }
                 let why = match e.kind() {
                     io::ErrorKind::UnexpectedEof => "the connection was closed in the middle of an answer".to_owned(),
                     _ => self.secrets.redact(&e.to_string()),

@@ -1,0 +1,7 @@
+//! The room `git` against servers over HTTP.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod fixture;
+mod http_bad_days;
+mod http_calls;
+mod http_login;
