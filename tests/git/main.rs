@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod fixture;
+mod gitea;
 mod http_bad_days;
 mod http_calls;
 mod http_login;
