@@ -50,6 +50,8 @@ pub enum RunError {
     #[error("ended by a signal before it was done; the next run goes on from what is at the tip")]
     Stopped,
     #[error(transparent)]
+    Edit(#[from] render::EditError),
+    #[error(transparent)]
     Remote(#[from] git::Error),
 }
 

@@ -67,15 +67,15 @@ impl<M: Metal + 'static> Engine<M> {
             findings.extend(from_metal);
         }
         let mut known = self.known_clusters();
-        let mut plan = self.plan(&view, &have, &known);
+        let mut plan = self.plan_of(&view, &have, &known);
         if !plan.suspect.is_empty() {
             known.extend(self.clusters_of_history(view.tip).await?);
-            plan = self.plan(&view, &have, &known);
+            plan = self.plan_of(&view, &have, &known);
         }
         Ok(Decided { view, have, findings, plan })
     }
 
-    fn plan(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
+    fn plan_of(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
         let setting = Setting { attempt: &self.options.attempt, known_to_history: known, now: self.clock.now() };
         plan::plan(&view.want, have, &setting)
     }
@@ -165,7 +165,7 @@ impl<M: Metal + 'static> Engine<M> {
         if view.want.fleet.as_deref().is_none_or(|f| f.spec.paused) {
             return Ok(Drafted::default());
         }
-        let drafted = self.remote.call(move |repo| {
+        let draft = move |repo: &mut git::Repo| -> Result<Drafted, RunError> {
             let mut memory = memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let mut draft = repo.draft(view.tip);
             put_right(&view, &mut draft)?;
@@ -192,8 +192,8 @@ impl<M: Metal + 'static> Engine<M> {
             let title = text.lines().next().unwrap_or_default().to_owned();
             let commit = repo.commit(draft, &text, &author, now.as_second())?;
             Ok(Drafted { edited, commit: Some((commit, title)) })
-        });
-        Ok(drafted.await?)
+        };
+        self.remote.call(move |repo| Ok(draft(repo))).await?
     }
 
     async fn push(&mut self, commit: Oid, tip: Oid) -> Result<Landed, RunError> {
