@@ -152,3 +152,26 @@ fn logins_are_not_sent_in_the_clear() {
     let error = repo.tip().unwrap_err();
     assert!(error.to_string().contains("holds no certificate"), "{error}");
 }
+
+#[test]
+fn tls_with_an_authority_of_ones_own() {
+    let bed = Bed::new();
+    let (server, pem) = GitHttp::start_tls(bed.dir.path());
+    server.require(BASIC);
+    let url = server.url("fleet.git");
+    let ca = bed.dir.path().join("ca.pem");
+    std::fs::write(&ca, pem).unwrap();
+    let mut repo = Repo::open(bed.options_at(&url, Credentials { ca_file: Some(ca.clone()), ..login() })).unwrap();
+    let tip = repo.tip().unwrap().unwrap();
+    repo.fetch(tip).unwrap();
+    assert_eq!(repo.push(change(&repo, tip, "1"), MAIN, Expect::Id(tip)), Push::Landed);
+    server.take_seen();
+    // The system's roots do not know it, nor does another name suit the certificate: nothing is said to such a server.
+    let by_address = url.replace("localhost", "127.0.0.1");
+    for (url, ca_file) in [(&url, None), (&by_address, Some(ca))] {
+        let error = Repo::open(bed.options_at(url, Credentials { ca_file, ..login() })).unwrap().tip().unwrap_err();
+        assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+        assert_clean(error.to_string());
+    }
+    assert!(server.take_seen().is_empty());
+}

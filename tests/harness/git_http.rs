@@ -1,6 +1,7 @@
 //! A Git server over HTTP for tests: `git http-backend` behind a small server that counts, checks logins, and fails on
 //! request.
 
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub struct GitHttp {
     address: SocketAddr,
+    scheme: &'static str,
     shared: Arc<Shared>,
 }
 
@@ -68,6 +70,24 @@ impl std::fmt::Debug for Shared {
 impl GitHttp {
     /// Serves everything below `root` on a port of its own choice, without a login.
     pub fn start(root: &Path) -> Self {
+        Self::start_with(root, None)
+    }
+
+    /// The same over TLS as `localhost`, by a certificate of its own, which is given in PEM.
+    pub fn start_tls(root: &Path) -> (Self, String) {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key.into())
+            .unwrap();
+        (Self::start_with(root, Some(Arc::new(config))), certified.cert.pem())
+    }
+
+    fn start_with(root: &Path, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
@@ -78,23 +98,33 @@ impl GitHttp {
             seen: Mutex::default(),
             ended: AtomicBool::new(false),
         });
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let server = shared.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 if server.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let server = server.clone();
+                let (server, tls) = (server.clone(), tls.clone());
                 // A client that went away in the middle is its own business.
-                std::thread::spawn(move || connection.and_then(|stream| serve(&server, &stream)));
+                std::thread::spawn(move || {
+                    let stream = connection?;
+                    stream.set_nodelay(true)?;
+                    match tls.map(ServerConnection::new) {
+                        None => serve(&server, stream),
+                        Some(Ok(tls)) => serve(&server, StreamOwned::new(tls, stream)),
+                        Some(Err(e)) => Err(std::io::Error::other(e)),
+                    }
+                });
             }
         });
-        Self { address, shared }
+        Self { address, scheme, shared }
     }
 
     /// The address of a repository, by its path below the root.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
+        let host = if self.scheme == "https" { "localhost" } else { "127.0.0.1" };
+        format!("{}://{host}:{}/{path}", self.scheme, self.address.port())
     }
 
     /// From now on exactly this `Authorization` header is let in.
@@ -131,10 +161,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Serves one connection until the client has no more requests.
-fn serve(shared: &Shared, stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    let mut input = BufReader::new(stream.try_clone()?);
-    while let Some((seen, headers, body)) = read_request(&mut input, stream)? {
+fn serve(shared: &Shared, stream: impl Read + Write) -> std::io::Result<()> {
+    let mut input = BufReader::new(stream);
+    while let Some((seen, headers, body)) = read_request(&mut input)? {
         let fault = lock(&shared.script).as_ref().and_then(|script| script(&seen));
         let answer = match &fault {
             Some(Fault::Answer { status, headers, body }) => {
@@ -153,7 +182,7 @@ fn serve(shared: &Shared, stream: &TcpStream) -> std::io::Result<()> {
         if matches!(fault, Some(Fault::DropAfter)) {
             return Ok(());
         }
-        write_answer(stream, &answer, matches!(fault, Some(Fault::Cut)))?;
+        write_answer(input.get_mut(), &answer, matches!(fault, Some(Fault::Cut)))?;
         if matches!(fault, Some(Fault::Cut)) {
             return Ok(());
         }
@@ -168,7 +197,7 @@ fn record(shared: &Shared, seen: Seen, bytes_out: u64) -> std::io::Result<()> {
 
 type Headers = BTreeMap<String, String>;
 
-fn read_request(input: &mut impl BufRead, mut output: &TcpStream) -> std::io::Result<Option<(Seen, Headers, Vec<u8>)>> {
+fn read_request<S: Read + Write>(input: &mut BufReader<S>) -> std::io::Result<Option<(Seen, Headers, Vec<u8>)>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -185,7 +214,7 @@ fn read_request(input: &mut impl BufRead, mut output: &TcpStream) -> std::io::Re
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
     if headers.contains_key("expect") {
-        output.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        input.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     let mut body = Vec::new();
     if headers.get("transfer-encoding").is_some_and(|e| e == "chunked") {
@@ -273,7 +302,7 @@ fn run_cgi(mut command: Command, body: &[u8]) -> std::io::Result<Answer> {
     Ok(answer)
 }
 
-fn write_answer(mut output: &TcpStream, answer: &Answer, cut: bool) -> std::io::Result<()> {
+fn write_answer(output: &mut impl Write, answer: &Answer, cut: bool) -> std::io::Result<()> {
     let mut head = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", answer.status, answer.body.len());
     for (name, value) in &answer.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
