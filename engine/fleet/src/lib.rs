@@ -1,2 +1,26 @@
 //! From the bytes of a tree to what is wanted, with findings instead of failures.
+//! Pure: no file, no clock, no network; `now` and the tree are arguments.
 #![forbid(unsafe_code)]
+
+mod explain;
+mod find;
+mod issue;
+mod limits;
+mod load;
+mod memo;
+mod metal;
+mod place;
+mod read;
+mod resolve;
+pub mod rules;
+mod schema;
+mod topology;
+mod yaml;
+
+pub use load::{Loaded, load};
+pub use memo::Memo;
+pub use metal::metal_findings;
+pub use schema::schemas;
+
+#[cfg(test)]
+mod tests;

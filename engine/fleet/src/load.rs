@@ -1,0 +1,99 @@
+//! The load: documents of a tree, resolved and judged. Never fails.
+
+mod blocking;
+mod clusters;
+mod documents;
+mod locks;
+
+use crate::issue::{Issue, Report};
+use crate::memo::Memo;
+use crate::place::Placer;
+use crate::resolve::Around;
+use crate::rules::{self, NO_FLEET};
+pub(crate) use clusters::Cluster;
+use documents::Documents;
+use locks::Locks;
+use model::want::OrphanLock;
+use model::{Finding, Timestamp, Tree, Want, Wanted};
+use std::collections::BTreeMap;
+
+/// What a tree says, and what is wrong with it.
+#[must_use]
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    pub want: Want,
+    /// By file, line, column and rule.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads and judges every document of a tree. `now` decides only which versions have expired for new clusters.
+///
+/// A second load with the same memo parses only the documents that changed.
+pub fn load(tree: &Tree, memo: &mut Memo, now: Timestamp) -> Loaded {
+    let mut issues = Vec::new();
+    memo.begin();
+    let documents = Documents::read(tree, memo, &mut issues);
+    memo.end();
+    let want = want(&documents, &mut issues, now);
+    Loaded { want, findings: findings(tree, documents.findings, issues) }
+}
+
+fn want(documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want {
+    let Some(fleet) = &documents.fleet else {
+        if !documents.fleet_is_broken {
+            issues.push(no_fleet());
+        }
+        return Want { orphan_locks: Locks::of(documents, &[], issues).all_orphans(), ..Want::default() };
+    };
+    let around = Around { fleet, policies: &documents.policies, broken_policies: &documents.broken_policies, now };
+    judge_policies(documents, issues);
+    let mut defined = clusters::identify(documents, &around, issues);
+    let locks = Locks::of(documents, &defined, issues);
+    clusters::elect(&mut defined, &locks, issues);
+    let clusters: Vec<Cluster<'_>> =
+        defined.iter().filter_map(|d| clusters::resolve(d, &around, &locks, issues)).collect();
+    let orphans = locks.orphans(documents, &defined, &clusters);
+    let hosts = defined.iter().map(|d| d.home.id.name().as_str()).collect();
+    rules::fleet(fleet, &hosts, &mut Report { issues, file: "fleet.yaml", cluster: None });
+    crate::topology::cycles(fleet, &clusters, issues);
+    rules::across(&clusters, &orphans, issues);
+    rules::orphans(&clusters, &orphans, issues);
+    assemble(documents, clusters, orphans, issues)
+}
+
+fn assemble(
+    documents: &Documents,
+    clusters: Vec<Cluster<'_>>,
+    orphan_locks: BTreeMap<model::ClusterId, OrphanLock>,
+    issues: &[Issue],
+) -> Want {
+    let blocks = blocking::Blocks::of(issues);
+    let fleet = documents.fleet.clone();
+    let fleet_paused = fleet.as_ref().is_some_and(|f| f.spec.paused);
+    let wanted = |cluster: Cluster<'_>| {
+        let blocked = blocks.of_cluster(&cluster, fleet_paused);
+        (cluster.id.clone(), Wanted { blocked, ..cluster.into_wanted() })
+    };
+    Want { fleet, clusters: clusters.into_iter().map(wanted).collect(), orphan_locks }
+}
+
+fn judge_policies(documents: &Documents, issues: &mut Vec<Issue>) {
+    for offer in documents.policies.values() {
+        rules::policy(&offer.policy, &mut Report { issues, file: &offer.path, cluster: None });
+    }
+}
+
+fn no_fleet() -> Issue {
+    let mut issue = Issue::error(NO_FLEET, "fleet.yaml", "", "there is no fleet.yaml at the root of this repository");
+    issue.mend = "`ferrofleet init` writes one".to_owned();
+    issue
+}
+
+fn findings(tree: &Tree, mut findings: Vec<Finding>, mut issues: Vec<Issue>) -> Vec<Finding> {
+    issues.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut placer = Placer::new(tree);
+    findings.extend(issues.into_iter().map(|issue| placer.place(issue)));
+    findings.sort_by(|a, b| (&a.place, a.rule, &a.field, &a.message).cmp(&(&b.place, b.rule, &b.field, &b.message)));
+    findings.dedup();
+    findings
+}

@@ -1,0 +1,149 @@
+//! Definitions as clusters: which ids they have, which one of two is meant, and what each is with its lock.
+
+use super::documents::Documents;
+use super::locks::Locks;
+use crate::find::lock_path;
+use crate::issue::{Issue, Report};
+use crate::resolve::{Around, Case, Home, Sources, home, identity};
+use crate::rules::{FLAVOR_NOT_YET, OF_A_CLUSTER, SAME_CLUSTER};
+use model::definition::FlavorWish;
+use model::lock::Identity;
+use model::want::Effective;
+use model::{ClusterDefinition, ClusterId, ClusterLock, Digest, Reason, Wanted};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A definition whose id is known.
+#[derive(Debug)]
+pub(crate) struct Defined<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) definition: &'a ClusterDefinition,
+    pub(crate) home: Home<'a>,
+    /// Another definition of the same id is the one that counts.
+    pub(crate) loses: bool,
+}
+
+/// A cluster that could be resolved.
+#[derive(Debug)]
+pub(crate) struct Cluster<'a> {
+    pub(crate) id: ClusterId,
+    pub(crate) path: &'a str,
+    pub(crate) identity: Identity,
+    pub(crate) effective: Arc<Effective>,
+    pub(crate) lock: Option<Arc<ClusterLock>>,
+    pub(crate) lock_found_at: Option<String>,
+    /// The path of its policy: what is wrong there stops it.
+    pub(crate) policy_path: &'a str,
+    /// Its lock is there and cannot be read.
+    pub(crate) lock_is_unreadable: bool,
+    pub(crate) is_not_yet: bool,
+}
+
+impl Cluster<'_> {
+    pub(crate) fn is_new(&self) -> bool {
+        self.lock.is_none()
+    }
+
+    /// Not blocked yet.
+    pub(super) fn into_wanted(self) -> Wanted {
+        Wanted {
+            lock_path: lock_path(self.path),
+            path: self.path.to_owned(),
+            digest: Digest::of(&*self.effective),
+            id: self.id,
+            identity: self.identity,
+            effective: self.effective,
+            lock: self.lock,
+            lock_found_at: self.lock_found_at,
+            blocked: None,
+        }
+    }
+}
+
+pub(super) fn identify<'a>(documents: &'a Documents, around: &Around<'a>, issues: &mut Vec<Issue>) -> Vec<Defined<'a>> {
+    let defined = documents.definitions.iter().filter_map(|(path, definition)| {
+        let mut report = Report { issues, file: path, cluster: None };
+        let home = home(definition, path, around, &mut report)?;
+        Some(Defined { path, definition, home, loses: false })
+    });
+    defined.collect()
+}
+
+/// Two definitions of one id: the one whose lock is there goes on, else neither (I6).
+pub(super) fn elect(defined: &mut [Defined<'_>], locks: &Locks, issues: &mut Vec<Issue>) {
+    let mut groups: BTreeMap<ClusterId, Vec<usize>> = BTreeMap::new();
+    for (index, one) in defined.iter().enumerate() {
+        groups.entry(one.home.id.clone()).or_default().push(index);
+    }
+    for (id, group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
+        let locked = locks.get(&id);
+        let holds = |i: &usize| {
+            locked.is_some_and(|l| lock_path(defined[*i].path) == l.path)
+                || locked.is_some_and(|l| l.lock.source.path == defined[*i].path)
+        };
+        let holder = group.iter().copied().find(|i| holds(i));
+        let meant = holder.unwrap_or(group[0]);
+        for index in group {
+            if Some(index) != holder {
+                let other = defined[if index == meant { group_other(defined, &id, index) } else { meant }].path;
+                issues.push(same_cluster(&id, defined[index].path, other, holder.is_some()));
+            }
+            defined[index].loses = index != meant;
+        }
+    }
+}
+
+fn group_other(defined: &[Defined<'_>], id: &ClusterId, index: usize) -> usize {
+    defined.iter().enumerate().position(|(i, d)| i != index && d.home.id == *id).unwrap_or(index)
+}
+
+fn same_cluster(id: &ClusterId, path: &str, other: &str, has_holder: bool) -> Issue {
+    let mut issue = Issue::error(SAME_CLUSTER, path, "metadata.name", format!("{id} is also defined in {other}"));
+    issue.mend = "give one of the two another name or namespace".to_owned();
+    // Where one of them holds the lock, the cluster goes on; only this file is stopped.
+    issue.cluster = (!has_holder).then(|| id.clone());
+    issue
+}
+
+/// The cluster with its effective settings, judged by every rule of a cluster alone.
+pub(super) fn resolve<'a>(
+    defined: &Defined<'a>,
+    around: &Around<'a>,
+    locks: &Locks,
+    issues: &mut Vec<Issue>,
+) -> Option<Cluster<'a>> {
+    if defined.loses {
+        return None;
+    }
+    let Defined { path, definition, home, loses: _ } = defined;
+    let flavor = definition.spec.flavor.unwrap_or_default();
+    let is_not_yet = matches!(flavor, FlavorWish::Kamaji | FlavorWish::Metal3Kamaji | FlavorWish::GardenerShoot);
+    let mut unheard = Vec::new();
+    if is_not_yet {
+        let mut report = Report { issues: &mut *issues, file: path, cluster: Some(&home.id) };
+        let message = "this flavor is not built yet: nothing is done for the cluster";
+        report.error(FLAVOR_NOT_YET, "spec.flavor", message).reason(Reason::FlavorNotYet).warning();
+    }
+    // Nothing else is said of a cluster that nobody could build.
+    let issues = if is_not_yet { &mut unheard } else { issues };
+    let mut report = Report { issues, file: path, cluster: Some(&home.id) };
+    let identity = identity(definition, home, around, &mut report)?;
+    let locked = locks.get(&home.id);
+    let lock = locked.map(|l| l.lock.clone());
+    let sources = Sources { around, definition, home, identity: &identity, lock: lock.as_deref() };
+    let effective = Arc::new(crate::resolve::resolve(&sources, &mut report)?);
+    let mut case =
+        Case { around, definition, identity: &identity, effective: &effective, lock: lock.as_deref(), report };
+    OF_A_CLUSTER.iter().for_each(|rule| rule(&mut case));
+    let policy_path = around.policies.get(&effective.policy).map_or("", |offer| offer.path.as_str());
+    Some(Cluster {
+        id: home.id.clone(),
+        path,
+        identity,
+        effective,
+        lock,
+        lock_found_at: locked.map(|l| l.path.clone()).filter(|p| *p != lock_path(path)),
+        policy_path,
+        lock_is_unreadable: locks.is_unreadable(&home.id),
+        is_not_yet,
+    })
+}

@@ -1,0 +1,167 @@
+//! The documents of a tree as they were read, each with its path.
+
+use crate::find::{Found, find, folder};
+use crate::issue::Issue;
+use crate::memo::Memo;
+use crate::read::{Broken, Parsed, Problem};
+use crate::resolve::Offer;
+use crate::rules::DUPLICATE_NAME;
+use model::ids::Label;
+use model::{ClusterDefinition, ClusterId, ClusterLock, ClusterName, Finding, Fleet, Namespace, Place, Severity, Tree};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Debug, Default)]
+pub(super) struct Documents {
+    pub(super) fleet: Option<Arc<Fleet>>,
+    pub(super) fleet_is_broken: bool,
+    pub(super) policies: BTreeMap<Label, Offer>,
+    /// Name (the file's where it could not be read) and path.
+    pub(super) broken_policies: BTreeMap<String, String>,
+    pub(super) definitions: Vec<(String, Arc<ClusterDefinition>)>,
+    pub(super) broken_definitions: Vec<BrokenFile>,
+    pub(super) locks: Vec<(String, Arc<ClusterLock>)>,
+    pub(super) broken_locks: Vec<BrokenFile>,
+    /// Not all definitions were read.
+    pub(super) cut_short: bool,
+    /// What is wrong with files as such; it has its place already.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A file that could not be read, and whose it may be.
+#[derive(Debug)]
+pub(super) struct BrokenFile {
+    pub(super) path: String,
+    pub(super) cluster: Option<ClusterId>,
+}
+
+impl Documents {
+    pub(super) fn read(tree: &Tree, memo: &mut Memo, issues: &mut Vec<Issue>) -> Self {
+        let found = find(tree, issues);
+        let mut documents = Self { cut_short: found.cut_short, ..Self::default() };
+        documents.read_fleet(tree, memo, &found);
+        documents.read_policies(tree, memo, &found, issues);
+        documents.read_definitions(tree, memo, &found);
+        documents.read_locks(tree, memo, &found);
+        documents
+    }
+
+    fn read_fleet(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>) {
+        let Some(entry) = found.fleet else { return };
+        match memo.fleet(tree, &entry.id) {
+            Parsed::Good(fleet) => self.fleet = Some(fleet),
+            Parsed::Broken(broken) => {
+                self.fleet_is_broken = true;
+                self.tell(&entry.path, &broken, None);
+            }
+        }
+    }
+
+    fn read_policies(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>, issues: &mut Vec<Issue>) {
+        for entry in &found.policies {
+            let path = entry.path.clone();
+            match memo.policy(tree, &entry.id) {
+                Parsed::Good(policy) => self.add_policy(Offer { path, policy }, issues),
+                Parsed::Broken(broken) => {
+                    self.tell(&path, &broken, None);
+                    let stem = || path.trim_start_matches("policies/").trim_end_matches(".yaml").to_owned();
+                    self.broken_policies.insert(broken.name.clone().unwrap_or_else(stem), path);
+                }
+            }
+        }
+    }
+
+    fn add_policy(&mut self, offer: Offer, issues: &mut Vec<Issue>) {
+        let name = offer.policy.metadata.name.clone();
+        let Some(first) = self.policies.get(&name) else {
+            self.policies.insert(name, offer);
+            return;
+        };
+        for (path, other) in [(&offer.path, &first.path), (&first.path, &offer.path)] {
+            let message = format!("policy `{name}` is also in {other}");
+            let mut issue = Issue::error(DUPLICATE_NAME, path, "metadata.name", message);
+            issue.mend = "rename or remove one of the two".to_owned();
+            issues.push(issue);
+        }
+    }
+
+    fn read_definitions(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>) {
+        for entry in &found.definitions {
+            let path = entry.path.clone();
+            match memo.definition(tree, &entry.id) {
+                Parsed::Good(definition) => self.definitions.push((path, definition)),
+                Parsed::Broken(broken) => {
+                    let cluster = self.guess(&path, &broken);
+                    self.tell(&path, &broken, cluster.as_ref());
+                    self.broken_definitions.push(BrokenFile { path, cluster });
+                }
+            }
+        }
+    }
+
+    fn read_locks(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>) {
+        for entry in &found.locks {
+            let path = entry.path.clone();
+            match memo.lock(tree, &entry.id) {
+                Parsed::Good(lock) => self.locks.push((path, lock)),
+                Parsed::Broken(broken) => {
+                    let cluster = identity(&broken).or_else(|| self.defined_beside(&path));
+                    self.tell(&path, &broken, cluster.as_ref());
+                    self.broken_locks.push(BrokenFile { path, cluster });
+                }
+            }
+        }
+    }
+
+    fn defined_beside(&self, lock: &str) -> Option<ClusterId> {
+        let (path, definition) = self.definitions.iter().find(|(path, _)| folder(path) == folder(lock))?;
+        let written = definition.spec.target.namespace.as_ref();
+        let stage = definition.spec.stage.as_ref().map(|s| s.as_str());
+        self.id(path, written, stage, definition.metadata.name.clone())
+    }
+
+    /// The id that a broken definition would have, as far as it can be told.
+    fn guess(&self, path: &str, broken: &Broken) -> Option<ClusterId> {
+        let name = ClusterName::parse(broken.name.as_deref()?).ok()?;
+        let namespace = match &broken.namespace {
+            Some(namespace) => Some(Namespace::parse(namespace).ok()?),
+            None => None,
+        };
+        self.id(path, namespace.as_ref(), broken.stage.as_deref(), name)
+    }
+
+    fn id(&self, path: &str, written: Option<&Namespace>, stage: Option<&str>, name: ClusterName) -> Option<ClusterId> {
+        let stage = || self.fleet.as_ref()?.stage(stage.or_else(|| crate::find::stage_of_folder(path))?);
+        let namespace = written.cloned().or_else(|| stage()?.namespace.clone());
+        ClusterId::new(namespace.or_else(|| Namespace::parse("default").ok())?, name).ok()
+    }
+
+    fn tell(&mut self, path: &str, broken: &Broken, cluster: Option<&ClusterId>) {
+        self.findings.extend(broken.problems.iter().map(|problem| finding(path, problem, cluster)));
+    }
+}
+
+/// As a lock says it.
+fn identity(broken: &Broken) -> Option<ClusterId> {
+    let namespace = Namespace::parse(broken.namespace.as_deref()?).ok()?;
+    ClusterId::new(namespace, ClusterName::parse(broken.name.as_deref()?).ok()?).ok()
+}
+
+fn finding(path: &str, problem: &Problem, cluster: Option<&ClusterId>) -> Finding {
+    let Problem { rule, mark, text, field, message, mend } = problem;
+    Finding {
+        severity: Severity::Error,
+        place: Place {
+            file: path.to_owned(),
+            line: mark.line,
+            column: mark.column,
+            width: mark.width,
+            text: text.clone(),
+        },
+        field: field.clone(),
+        rule: rule.id,
+        message: message.clone(),
+        mend: mend.clone(),
+        cluster: cluster.cloned(),
+        reason: None,
+    }
+}

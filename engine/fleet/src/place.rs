@@ -1,0 +1,146 @@
+//! From a field to its line and column: the file is read again, only where there is a finding.
+
+use crate::issue::Issue;
+use crate::limits::{FILE_BYTES_MAX, LINE_CHARS_MAX};
+use crate::yaml::{Mark, Node, Value};
+use model::{Finding, Place, Tree};
+use std::collections::HashMap;
+
+/// Places issues; a file with many of them is read once.
+pub(crate) struct Placer<'a> {
+    tree: &'a Tree,
+    /// Issues come sorted by file: one file at a time is enough.
+    open: HashMap<String, Option<Opened>>,
+}
+
+struct Opened {
+    root: Node,
+    lines: Vec<String>,
+}
+
+impl<'a> Placer<'a> {
+    pub(crate) fn new(tree: &'a Tree) -> Self {
+        Self { tree, open: HashMap::new() }
+    }
+
+    pub(crate) fn place(&mut self, issue: Issue) -> Finding {
+        if !self.open.contains_key(&issue.file) {
+            self.open.clear();
+            let opened = self.read(&issue.file);
+            self.open.insert(issue.file.clone(), opened);
+        }
+        let place = match self.open.get(&issue.file) {
+            Some(Some(opened)) if !issue.field.is_empty() => opened.place(&issue.file, &issue.field),
+            _ => Place::file(&issue.file),
+        };
+        issue.at(place)
+    }
+
+    fn read(&self, file: &str) -> Option<Opened> {
+        let entry = self.tree.entry(file)?;
+        let bytes = self.tree.read(&entry.id, FILE_BYTES_MAX).ok()?;
+        let text = crate::read::text(&bytes).ok()?;
+        let root = crate::yaml::parse(text).0?;
+        Some(Opened { root, lines: text.lines().map(str::to_owned).collect() })
+    }
+}
+
+impl Opened {
+    fn place(&self, file: &str, field: &str) -> Place {
+        let Mark { line, column, width } = mark(&self.root, field);
+        let text = line.checked_sub(1).and_then(|i| self.lines.get(i as usize));
+        let text = text.map_or_else(String::new, |line| shown(line));
+        Place { file: file.to_owned(), line, column, width, text }
+    }
+}
+
+/// The mark of a field, or of what holds it where it is not written: a default was taken for it.
+fn mark(root: &Node, field: &str) -> Mark {
+    let (mut node, mut best, mut rest) = (root, Mark::default(), field);
+    while let Some((next, mark, tail)) = step(node, rest) {
+        best = match &next.value {
+            // A value is shown where it is written; a collection by its key.
+            Value::Scalar { .. } if !next.is_null() => next.mark,
+            Value::Scalar { .. } | Value::Seq(_) | Value::Map(_) => mark.unwrap_or(next.mark),
+        };
+        (node, rest) = (next, tail);
+    }
+    best
+}
+
+/// One step down a path as `spec.pools[0].size`; a key may have dots itself.
+fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<Mark>, &'p str)> {
+    let path = path.strip_prefix('.').unwrap_or(path);
+    match &node.value {
+        Value::Scalar { .. } => None,
+        Value::Seq(items) => {
+            let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+            Some((items.get(index.parse::<usize>().ok()?)?, None, rest))
+        }
+        Value::Map(fields) => {
+            let ends = |rest: &str| rest.is_empty() || rest.starts_with(['.', '[']);
+            let fitting = fields.iter().filter_map(|f| Some((f, path.strip_prefix(f.key.as_str())?)));
+            let (field, rest) = fitting.filter(|(_, rest)| ends(rest)).max_by_key(|(f, _)| f.key.len())?;
+            Some((&field.node, Some(field.mark), rest))
+        }
+    }
+}
+
+/// A line as it is shown: without control characters, not longer than people read, and without a password that somebody
+/// wrote into a URL (I7).
+pub(crate) fn shown(line: &str) -> String {
+    let plain: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect();
+    let mut shown = without_password(plain.trim_end());
+    if let Some((end, _)) = shown.char_indices().nth(LINE_CHARS_MAX) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
+}
+
+fn without_password(line: &str) -> String {
+    let Some((before, rest)) = line.split_once("://") else { return line.to_owned() };
+    let authority = rest.find(['/', '"', '\'', ' ']).map_or(rest, |end| &rest[..end]);
+    match authority.rfind('@') {
+        // The same number of characters, so that columns stay right.
+        Some(at) => format!("{before}://{}{}", "*".repeat(rest[..at].chars().count()), &rest[at..]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(field: &str, expected: (u32, u32, u32)) {
+        let text =
+            "spec:\n  labels: {app.kubernetes.io/name: x}\n  pools:\n    - name: general\n      size: big\n  empty:\n";
+        let Mark { line, column, width } = mark(&crate::yaml::parse(text).0.unwrap(), field);
+        assert_eq!((line, column, width), expected, "{field}");
+    }
+
+    #[test]
+    fn a_field_is_found_where_it_is_written_or_by_what_holds_it() {
+        check("spec.pools[0].size", (5, 13, 3));
+        check("spec.pools[0].image", (4, 7, 1));
+        check("spec.pools", (3, 3, 5));
+        check("spec.labels.app.kubernetes.io/name", (2, 36, 1));
+        check("spec.network.pods[0]", (1, 1, 4));
+        check("spec.empty", (6, 3, 5));
+        check("nothing", (0, 0, 0));
+    }
+
+    #[test]
+    fn i7_a_password_in_a_line_is_not_shown() {
+        assert_eq!(
+            shown("nodeApiUrl: https://u:hunter2@m.example.com/x"),
+            "nodeApiUrl: https://*********@m.example.com/x"
+        );
+        assert_eq!(shown("a: b"), "a: b");
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        assert_eq!(shown(&"x".repeat(500)).chars().count(), LINE_CHARS_MAX + 1);
+    }
+}

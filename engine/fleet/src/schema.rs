@@ -1,0 +1,103 @@
+//! The JSON Schemas of the four kinds: as published in `schemas/`, and as documents are explained with.
+
+use model::{ClusterDefinition, ClusterLock, ClusterPolicy, Fleet};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// A kind of document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Fleet,
+    Policy,
+    Definition,
+    Lock,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Fleet, Self::Policy, Self::Definition, Self::Lock];
+
+    /// As `kind:` says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fleet => "Fleet",
+            Self::Policy => "ClusterPolicy",
+            Self::Definition => "ClusterDefinition",
+            Self::Lock => "ClusterLock",
+        }
+    }
+}
+
+/// File name in `schemas/` and schema of each kind (draft 2020-12).
+pub fn schemas() -> Vec<(String, Value)> {
+    let file = |kind: Kind| format!("{}.json", kind.name().to_lowercase());
+    Kind::ALL.iter().map(|kind| (file(*kind), published(*kind))).collect()
+}
+
+fn published(kind: Kind) -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let schema = match kind {
+        Kind::Fleet => generator.into_root_schema_for::<Fleet>(),
+        Kind::Policy => generator.into_root_schema_for::<ClusterPolicy>(),
+        Kind::Definition => generator.into_root_schema_for::<ClusterDefinition>(),
+        Kind::Lock => generator.into_root_schema_for::<ClusterLock>(),
+    };
+    let mut value = schema.to_value();
+    if let Value::Object(object) = &mut value {
+        object.insert("title".to_owned(), json!(kind.name()));
+    }
+    value
+}
+
+/// The same schema for explaining: choices are one list, options are what they are options of, and names and addresses
+/// are checked by the parsers of their types, whose words say more than a pattern does.
+pub(crate) fn explaining(kind: Kind) -> Value {
+    let mut schema = published(kind);
+    simplify(&mut schema);
+    if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
+        for (name, definition) in definitions.iter_mut() {
+            if crate::explain::PARSERS.iter().any(|(parser, _)| parser == name) {
+                *definition = json!({"type": "string", "format": name});
+            }
+        }
+    }
+    schema
+}
+
+fn simplify(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(simplify),
+        Value::Object(object) => {
+            object.values_mut().for_each(simplify);
+            simplify_object(object);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn simplify_object(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(branches)) = object.get("anyOf") {
+        let real: Vec<_> = branches.iter().filter(|b| b["type"] != "null").cloned().collect();
+        if let [Value::Object(only)] = &real[..] {
+            let only = only.clone();
+            object.remove("anyOf");
+            object.extend(only);
+        }
+    }
+    let choices = match object.get("oneOf") {
+        Some(Value::Array(branches)) => branches.iter().map(choices_of).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    if let Some(choices) = choices {
+        object.remove("oneOf");
+        object.insert("enum".to_owned(), choices.concat().into());
+    }
+}
+
+/// The values of a branch that is nothing but a choice.
+fn choices_of(branch: &Value) -> Option<Vec<Value>> {
+    match (branch.get("const"), branch.get("enum")) {
+        (Some(value), _) => Some(vec![value.clone()]),
+        (None, Some(Value::Array(values))) => Some(values.clone()),
+        _ => None,
+    }
+}

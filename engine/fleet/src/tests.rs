@@ -1,0 +1,4 @@
+//! Trees in memory: what is wanted of them, and what is wrong with them.
+
+mod example;
+mod kit;

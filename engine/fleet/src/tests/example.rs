@@ -1,0 +1,19 @@
+//! The example fleet.
+
+use super::kit::{example, loaded, shown};
+use model::want::Flavor;
+
+#[test]
+fn the_example_loads_without_findings() {
+    let loaded = loaded(&example());
+    assert_eq!(shown(&loaded.findings), "");
+    let clusters: Vec<_> =
+        loaded.want.clusters.values().map(|w| (w.id.to_string(), w.effective.flavor.value)).collect();
+    let expected = [
+        ("default.legacy".to_owned(), Flavor::PreV133),
+        ("default.shop".to_owned(), Flavor::Default),
+        ("payments.billing".to_owned(), Flavor::Calico),
+    ];
+    assert_eq!(clusters, expected);
+    assert!(loaded.want.clusters.values().all(|w| w.blocked.is_none()));
+}
