@@ -19,9 +19,9 @@ pub(crate) fn control(sim: &Sim, method: &str, path: &str, query: &str, body: &[
     let path = path.trim_start_matches(PREFIX).trim_matches('/');
     let segments: Vec<&str> = path.split('/').collect();
     match (method, &segments[..]) {
-        ("GET", ["state"]) => Reply::json(200, &sim.state()),
+        ("GET", ["state"]) => Reply::json(200, &sim.resources()),
         ("GET", ["calls"]) => match after(query) {
-            Some(after) => Reply::json(200, &sim.calls(after)),
+            Some(after) => Reply::json(200, &sim.calls_after(after)),
             None => failed(400, format!("{query:?}: after must be a number")),
         },
         ("DELETE", ["calls"]) => {

@@ -76,6 +76,28 @@ impl From<Silence> for FaultEffect {
     }
 }
 
+/// A whole list.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FaultList(pub Vec<Fault>);
+
+impl From<Vec<Fault>> for FaultList {
+    fn from(faults: Vec<Fault>) -> Self {
+        Self(faults)
+    }
+}
+
+impl From<serde_json::Value> for FaultList {
+    /// # Panics
+    /// When the JSON is no list of faults: it is a literal of a test.
+    #[track_caller]
+    fn from(faults: serde_json::Value) -> Self {
+        match serde_json::from_value(faults) {
+            Ok(faults) => Self(faults),
+            Err(error) => panic!("not a list of faults: {error}"),
+        }
+    }
+}
+
 impl Fault {
     /// `effect` for calls of a method and path; either may be narrowed to `times`.
     pub fn new(method: &str, path: &str, effect: impl Into<FaultEffect>) -> Self {

@@ -22,7 +22,7 @@ use std::{
     future::IntoFuture,
     net::{Ipv4Addr, SocketAddr},
     ops::Deref,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -129,6 +129,16 @@ impl Sim {
 }
 
 impl Running {
+    /// The default landscape in real time on a free port.
+    pub async fn start_default() -> Result<Self, ServeError> {
+        start(Options::default()).await
+    }
+
+    /// The landscape of a file, in real time on a free port.
+    pub async fn start_file(landscape: &Path) -> Result<Self, ServeError> {
+        start(Options { landscape: Landscape::read(landscape)?, ..Options::default() }).await
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.address
     }

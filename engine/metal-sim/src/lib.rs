@@ -22,11 +22,13 @@ mod refusal;
 mod save;
 mod sim;
 mod table;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use calls::Call;
 pub use clock::Clock;
-pub use faults::{DelayFault, Fault, FaultEffect, Silence, StatusFault};
+pub use faults::{DelayFault, Fault, FaultEffect, FaultList, Silence, StatusFault};
 pub use http::{Options, Running, ServeError, serve, start};
 pub use landscape::{
     Auth, DiskSpec, Feature, ImageSpec, IpSpec, Landscape, LandscapeError, LayoutSpec, MachineGroup, NetworkSpec,
@@ -34,4 +36,4 @@ pub use landscape::{
 };
 pub use reachability::Reachability;
 pub use save::SaveError;
-pub use sim::{ClockChange, ClockMode, ClockState, ControlError, MachineIncident, Sim, SimState};
+pub use sim::{ClockChange, ClockMode, ClockState, ControlError, MachineIncident, Resources, Sim};

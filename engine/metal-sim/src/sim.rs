@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     dispatch::{Outcome, Request, dispatch, error},
     events::EventKind,
-    faults::{Fault, FaultEffect, Faults, Silence},
+    faults::{Fault, FaultEffect, FaultList, Faults, Silence},
     landscape::{Landscape, LandscapeError, build},
     reachability::{Reachability, reachability},
     refusal::Refusal,
@@ -40,7 +40,7 @@ struct Core {
 
 /// All resources, in the API's own models.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SimState {
+pub struct Resources {
     pub networks: Vec<Network>,
     pub ips: Vec<Ip>,
     /// Firewalls among them.
@@ -144,17 +144,31 @@ impl Sim {
         Self { core: Arc::new(Mutex::new(core)), saver }
     }
 
+    /// What `GET /_sim/state` answers: `networks`, `ips`, `machines`.
+    pub fn state(&self) -> serde_json::Value {
+        serde_json::to_value(self.resources()).unwrap_or_default()
+    }
+
     /// Every resource, as of now.
-    pub fn state(&self) -> SimState {
+    pub fn resources(&self) -> Resources {
         fn all<R: Row<Wire: Clone>>(rows: &crate::table::Table<R>) -> Vec<R::Wire> {
             rows.iter().map(|row| row.wire().clone()).collect()
         }
         let core = self.core();
-        SimState { networks: all(&core.world.networks), ips: all(&core.world.ips), machines: all(&core.world.machines) }
+        Resources {
+            networks: all(&core.world.networks),
+            ips: all(&core.world.ips),
+            machines: all(&core.world.machines),
+        }
     }
 
-    /// The calls after number `n`; all with 0.
-    pub fn calls(&self, n: u64) -> Vec<Call> {
+    /// Every call since the start, or since they were forgotten.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls_after(0)
+    }
+
+    /// The calls after number `n`.
+    pub fn calls_after(&self, n: u64) -> Vec<Call> {
         self.core().calls.after(n)
     }
 
@@ -162,9 +176,9 @@ impl Sim {
         self.core().calls.forget();
     }
 
-    /// Replaces the list.
-    pub fn set_faults(&self, faults: Vec<Fault>) {
-        self.core().faults.set(faults);
+    /// Replaces the list. Takes `Fault`s, or the JSON that `PUT /_sim/faults` takes.
+    pub fn set_faults(&self, faults: impl Into<FaultList>) {
+        self.core().faults.set(faults.into().0);
     }
 
     /// The list, with what is left of each `times`.
@@ -182,6 +196,16 @@ impl Sim {
     pub fn advance(&self, by: SignedDuration) {
         self.core().clock.advance(by);
         drop(self.core());
+    }
+
+    /// Time stands still until `unfreeze` or `advance`.
+    pub fn freeze(&self) {
+        self.core().clock.set_manual();
+    }
+
+    /// Time goes on by itself.
+    pub fn unfreeze(&self) {
+        self.core().clock.set_real();
     }
 
     pub fn change_clock(&self, change: &ClockChange) -> Result<ClockState, ControlError> {
@@ -236,7 +260,9 @@ impl Sim {
     /// Writes the state file, if there is one and something changed since it was last written.
     pub fn save(&self) -> Result<(), SaveError> {
         let Some(saver) = &self.saver else { return Ok(()) };
-        saver.save(self.core().world.revision(), || {
+        // The lock ends here: the snapshot takes it again.
+        let revision = self.core().world.revision();
+        saver.save(revision, || {
             let core = self.core();
             Ok((core.world.revision(), serde_json::to_vec(&core.world)?))
         })

@@ -184,12 +184,13 @@ impl World {
             wire.tags.retain(|known| *known != tag);
             wire.r#type == "static" || wire.tags.iter().any(|tag| tag.starts_with(MACHINE_TAG))
         });
-        if stays == Some(false) {
-            if let Some(IpRow { wire, prefix }) = self.ips.remove(ip) {
-                let Ok(ip) = wire.ipaddress.parse() else { return };
-                let half = self.timing.async_ip_release / 2;
-                self.plan(half, Due::ReturnIp { network: wire.networkid, prefix, ip });
-            }
+        if stays != Some(false) {
+            return;
+        }
+        let Some(IpRow { wire, prefix }) = self.ips.remove(ip) else { return };
+        if let Ok(ip) = wire.ipaddress.parse() {
+            let half = self.timing.async_ip_release / 2;
+            self.plan(half, Due::ReturnIp { network: wire.networkid, prefix, ip });
         }
     }
 
