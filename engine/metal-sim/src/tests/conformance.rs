@@ -166,7 +166,7 @@ impl Walk {
         self.post(
             "machine/{id}/state",
             id,
-            json!({"value": "RESERVED", "description": "d", "metal_hammer_version": null}),
+            &json!({"value": "RESERVED", "description": "d", "metal_hammer_version": null}),
         );
         self.call("DELETE", "machine/{id}/free", id, None);
     }

@@ -18,7 +18,7 @@ impl World {
         networks.update(id, |row| {
             let sum = |v4| {
                 row.has_family(v4)
-                    .then(|| row.of_family(v4).fold(Usage::default(), |sum, net| add(sum, &ipam.usage(net))))
+                    .then(|| row.of_family(v4).fold(Usage::default(), |sum, net| add(sum, ipam.usage(net))))
             };
             row.wire.consumption = Consumption { ipv4: sum(true), ipv6: sum(false) };
             row.wire.usage = row.wire.consumption.ipv4.clone().unwrap_or_default();
@@ -49,11 +49,10 @@ impl World {
     }
 }
 
-fn add(sum: Usage, of: &crate::ipam::PrefixUsage) -> Usage {
-    Usage {
-        available_ips: sum.available_ips + of.available_ips,
-        available_prefixes: sum.available_prefixes + of.available_prefixes,
-        used_ips: sum.used_ips + of.used_ips,
-        used_prefixes: sum.used_prefixes + of.used_prefixes,
-    }
+fn add(mut sum: Usage, of: crate::ipam::PrefixUsage) -> Usage {
+    sum.available_ips += of.available_ips;
+    sum.available_prefixes += of.available_prefixes;
+    sum.used_ips += of.used_ips;
+    sum.used_prefixes += of.used_prefixes;
+    sum
 }
