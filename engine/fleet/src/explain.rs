@@ -4,7 +4,7 @@ mod schema_errors;
 
 use crate::limits::PROBLEMS_MAX;
 use crate::read::{Broken, Problem};
-use crate::rules::{EMPTY, INVALID_VALUE, INVALID_YAML};
+use crate::rules::{ALIASES, EMPTY, INVALID_VALUE, INVALID_YAML, TOO_BIG, TOO_DEEP};
 use crate::schema::Kind;
 use crate::yaml::{Fault, Mark, Node};
 use model::definition::VersionWish;
@@ -30,8 +30,9 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &serde_saphyr::Error) -> Br
         }
         return Broken { problems, ..Broken::default() };
     };
-    // What follows a syntax error is guesswork: a field that seems to be missing may stand below it.
-    if problems.iter().all(|p| p.rule != INVALID_YAML) {
+    // Where the reading stopped, a field that seems to be missing may stand below.
+    let stops = [INVALID_YAML, TOO_DEEP, TOO_BIG, ALIASES];
+    if problems.iter().all(|p| !stops.contains(&p.rule)) {
         problems.extend(schema_errors::of(kind, &root, &lines));
     }
     if problems.is_empty() {
@@ -54,7 +55,7 @@ pub(crate) struct Lines<'a>(Vec<&'a str>);
 impl Lines<'_> {
     fn text(&self, mark: Mark) -> String {
         let line = (mark.line as usize).checked_sub(1).and_then(|i| self.0.get(i));
-        line.map_or_else(String::new, |line| crate::place::shown(line))
+        line.map_or_else(String::new, |line| crate::place::shown_at(line, mark.column))
     }
 
     fn fault(&self, fault: Fault) -> Problem {

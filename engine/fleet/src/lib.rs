@@ -17,7 +17,7 @@ mod schema;
 mod topology;
 mod yaml;
 
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, placed};
 pub use memo::Memo;
 pub use metal::metal_findings;
 pub use schema::schemas;

@@ -89,6 +89,18 @@ fn no_fleet() -> Issue {
     issue
 }
 
+/// Gives line and column to findings that know only file and field, as those of `metal_findings`.
+pub fn placed(findings: Vec<Finding>, tree: &Tree) -> Vec<Finding> {
+    let mut placer = Placer::new(tree);
+    let place = |mut finding: Finding| {
+        if finding.place.line == 0 {
+            finding.place = placer.find(&finding.place.file, &finding.field);
+        }
+        finding
+    };
+    findings.into_iter().map(place).collect()
+}
+
 fn findings(tree: &Tree, mut findings: Vec<Finding>, mut issues: Vec<Issue>) -> Vec<Finding> {
     issues.sort_by(|a, b| a.file.cmp(&b.file));
     let mut placer = Placer::new(tree);

@@ -24,16 +24,20 @@ impl<'a> Placer<'a> {
     }
 
     pub(crate) fn place(&mut self, issue: Issue) -> Finding {
-        if !self.open.contains_key(&issue.file) {
-            self.open.clear();
-            let opened = self.read(&issue.file);
-            self.open.insert(issue.file.clone(), opened);
-        }
-        let place = match self.open.get(&issue.file) {
-            Some(Some(opened)) if !issue.field.is_empty() => opened.place(&issue.file, &issue.field),
-            _ => Place::file(&issue.file),
-        };
+        let place = self.find(&issue.file, &issue.field);
         issue.at(place)
+    }
+
+    pub(crate) fn find(&mut self, file: &str, field: &str) -> Place {
+        if !self.open.contains_key(file) {
+            self.open.clear();
+            let opened = self.read(file);
+            self.open.insert(file.to_owned(), opened);
+        }
+        match self.open.get(file) {
+            Some(Some(opened)) if !field.is_empty() => opened.place(file, field),
+            _ => Place::file(file),
+        }
     }
 
     fn read(&self, file: &str) -> Option<Opened> {
@@ -49,7 +53,7 @@ impl Opened {
     fn place(&self, file: &str, field: &str) -> Place {
         let Mark { line, column, width } = mark(&self.root, field);
         let text = line.checked_sub(1).and_then(|i| self.lines.get(i as usize));
-        let text = text.map_or_else(String::new, |line| shown(line));
+        let text = text.map_or_else(String::new, |line| shown_at(line, column));
         Place { file: file.to_owned(), line, column, width, text }
     }
 }
@@ -61,7 +65,7 @@ fn mark(root: &Node, field: &str) -> Mark {
         best = match &next.value {
             // A value is shown where it is written; a collection by its key.
             Value::Scalar { .. } if !next.is_null() => next.mark,
-            Value::Scalar { .. } | Value::Seq(_) | Value::Map(_) => mark.unwrap_or(next.mark),
+            Value::Scalar { .. } | Value::Seq(_) | Value::Map(_) => mark.unwrap_or_else(|| next.head()),
         };
         (node, rest) = (next, tail);
     }
@@ -98,6 +102,11 @@ pub(crate) fn shown(line: &str) -> String {
     shown
 }
 
+/// A line for a place in it; nothing when the place is beyond what is shown.
+pub(crate) fn shown_at(line: &str, column: u32) -> String {
+    if column as usize > LINE_CHARS_MAX { String::new() } else { shown(line) }
+}
+
 fn without_password(line: &str) -> String {
     let Some((before, rest)) = line.split_once("://") else { return line.to_owned() };
     let authority = rest.find(['/', '"', '\'', ' ']).map_or(rest, |end| &rest[..end]);
@@ -122,7 +131,7 @@ mod tests {
     #[test]
     fn a_field_is_found_where_it_is_written_or_by_what_holds_it() {
         check("spec.pools[0].size", (5, 13, 3));
-        check("spec.pools[0].image", (4, 7, 1));
+        check("spec.pools[0].image", (4, 7, 4));
         check("spec.pools", (3, 3, 5));
         check("spec.labels.app.kubernetes.io/name", (2, 36, 1));
         check("spec.network.pods[0]", (1, 1, 4));

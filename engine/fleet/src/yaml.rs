@@ -2,7 +2,7 @@
 
 use crate::limits::{ALIASES_MAX, DEPTH_MAX, NODES_MAX};
 use crate::rules::{ALIASES, DUPLICATE_KEY, INVALID_YAML, MERGE_KEY, ONE_DOCUMENT, Rule, TOO_BIG, TOO_DEEP};
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::HashMap;
 
 /// A place in a text: line and column from 1, in characters; all 0 for the whole text.
@@ -56,6 +56,14 @@ impl Node {
         match &self.value {
             Value::Map(fields) => fields.iter().find(|f| f.key == key),
             Value::Scalar { .. } | Value::Seq(_) => None,
+        }
+    }
+
+    /// Where the node is shown that has no key of its own: an item of a list by its first field.
+    pub(crate) fn head(&self) -> Mark {
+        match &self.value {
+            Value::Map(fields) => fields.first().map_or(self.mark, |f| f.mark),
+            Value::Scalar { .. } | Value::Seq(_) => self.mark,
         }
     }
 
@@ -125,8 +133,16 @@ pub(crate) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
     builder.finish()
 }
 
+fn too_deep(mark: Mark) -> Fault {
+    Fault::new(TOO_DEEP, mark, format!("nested more than {DEPTH_MAX} levels deep"), "no document needs more than ten")
+}
+
 fn scan_fault(error: &ScanError, text: &str) -> Fault {
     let marker = error.marker();
+    // The scanner reads ahead of the events that are counted here.
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return too_deep(Mark::new(marker.line(), marker.col() + 1, 1));
+    }
     let line = text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
     let indent: &str = &line[..line.len() - line.trim_start().len()];
     if let Some(column) = indent.chars().position(|c| c == '\t') {
@@ -158,9 +174,18 @@ struct Builder {
     nodes: usize,
     aliases: usize,
     faults: Vec<Fault>,
+    /// A limit was reached: what follows is not counted any more.
+    stopped: bool,
 }
 
 impl Builder {
+    /// Nothing after this is read.
+    fn stop(&mut self, fault: Fault) -> bool {
+        self.faults.push(fault);
+        self.stopped = true;
+        false
+    }
+
     /// False when nothing after this event is to be read.
     fn take(&mut self, event: Event<'_>, span: &Span) -> bool {
         let mark = Mark::of(span);
@@ -169,8 +194,7 @@ impl Builder {
                 self.documents += 1;
                 if self.documents > 1 {
                     let mend = "give each document a file of its own";
-                    self.faults.push(Fault::new(ONE_DOCUMENT, mark, "a second document begins here", mend));
-                    return false;
+                    return self.stop(Fault::new(ONE_DOCUMENT, mark, "a second document begins here", mend));
                 }
                 true
             }
@@ -191,9 +215,7 @@ impl Builder {
     fn begin(&mut self, open: Open, mark: Mark) -> bool {
         self.open.push(open);
         if self.open.len() > DEPTH_MAX {
-            let message = format!("nested more than {DEPTH_MAX} levels deep");
-            self.faults.push(Fault::new(TOO_DEEP, mark, message, "no document needs more than ten"));
-            return false;
+            return self.stop(too_deep(mark));
         }
         true
     }
@@ -212,22 +234,19 @@ impl Builder {
         self.aliases += 1;
         if self.aliases > ALIASES_MAX {
             let message = format!("more than {ALIASES_MAX} aliases");
-            self.faults.push(Fault::new(ALIASES, mark, message, "write the values out"));
-            return false;
+            return self.stop(Fault::new(ALIASES, mark, message, "write the values out"));
         }
         let Some(target) = self.anchors.get(&id).cloned() else {
-            self.faults.push(Fault::new(
+            return self.stop(Fault::new(
                 INVALID_YAML,
                 mark,
                 "an alias inside of its own anchor",
                 "write the values out",
             ));
-            return false;
         };
         if self.open.len() + target.depth() > DEPTH_MAX {
             let message = format!("this alias nests the document more than {DEPTH_MAX} levels deep");
-            self.faults.push(Fault::new(TOO_DEEP, mark, message, "write the values out"));
-            return false;
+            return self.stop(Fault::new(TOO_DEEP, mark, message, "write the values out"));
         }
         // The node itself is counted when it is added.
         self.nodes += target.size() - 1;
@@ -236,10 +255,9 @@ impl Builder {
 
     fn add(&mut self, node: Node, anchor: usize) -> bool {
         self.nodes += 1;
-        if self.nodes > NODES_MAX {
+        if self.nodes > NODES_MAX && !self.stopped {
             let message = format!("more than {NODES_MAX} values, with what aliases repeat");
-            self.faults.push(Fault::new(TOO_BIG, node.mark, message, "no document needs that many"));
-            return false;
+            return self.stop(Fault::new(TOO_BIG, node.mark, message, "no document needs that many"));
         }
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
@@ -262,8 +280,7 @@ impl Builder {
     fn key(&mut self, node: Node) -> bool {
         let Some(Open::Map { fields, key, .. }) = self.open.last_mut() else { return true };
         let Node { mark, value: Value::Scalar { text, plain } } = node else {
-            self.faults.push(Fault::new(INVALID_YAML, node.mark, "a key is text, not a list or a mapping", ""));
-            return false;
+            return self.stop(Fault::new(INVALID_YAML, node.mark, "a key is text, not a list or a mapping", ""));
         };
         if let Some(first) = fields.iter().find(|f| f.key == text) {
             let message = format!("`{text}` is already in line {}, column {}", first.mark.line, first.mark.column);

@@ -125,8 +125,7 @@ fn problems_of(error: &ValidationError<'_>, schema: &Value, root: &Node, lines: 
             unexpected.iter().map(|name| unknown_field(&at, name, &known, lines)).collect()
         }
         ValidationErrorKind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            vec![at.inside(name).problem(MISSING_FIELD, format!("`{name}` is missing"), format!("add `{name}`"), lines)]
+            vec![missing(&at, property.as_str().unwrap_or_default(), lines)]
         }
         ValidationErrorKind::Type { kind } => {
             one(WRONG_TYPE, format!("{} instead of {}", what(value), expected(kind)), String::new())
@@ -148,6 +147,14 @@ fn problems_of(error: &ValidationError<'_>, schema: &Value, root: &Node, lines: 
         }
         _ => one(INVALID_VALUE, error.to_string(), String::new()),
     }
+}
+
+fn missing(at: &Spot<'_>, name: &str, lines: &Lines<'_>) -> Problem {
+    let spot = at.key(name);
+    if spot.node.is_some() {
+        return spot.problem(MISSING_FIELD, format!("`{name}` is empty"), "give it a value".to_owned(), lines);
+    }
+    spot.problem(MISSING_FIELD, format!("`{name}` is missing"), format!("add `{name}`"), lines)
 }
 
 fn unknown_field(at: &Spot<'_>, name: &str, known: &[String], lines: &Lines<'_>) -> Problem {
@@ -219,7 +226,7 @@ impl<'a> Spot<'a> {
             spot = match (spot.node.map(|n| &n.value), token.parse::<usize>()) {
                 (Some(Yaml::Seq(items)), Ok(index)) => Spot {
                     field: format!("{}[{index}]", spot.field),
-                    mark: items.get(index).map_or(spot.mark, |n| n.mark),
+                    mark: items.get(index).map_or(spot.mark, Node::head),
                     node: items.get(index),
                 },
                 _ => spot.key(&token),

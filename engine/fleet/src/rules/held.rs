@@ -1,7 +1,7 @@
 //! What a lock holds: until the life of a cluster is built, a change of it is a finding, and nothing is done.
 
 use super::{IDENTITY_CHANGED, MACHINES_CHANGED, POOL_REMOVED, VALUE_CHANGED};
-use crate::issue::Report;
+use crate::issue::{Issue, Report};
 use crate::resolve::Case;
 use model::definition::{FirewallMode, SlotMode};
 use model::lock::{Identity, Values};
@@ -15,7 +15,7 @@ pub(super) fn identity(case: &mut Case<'_>) {
     let Some(lock) = case.lock else { return };
     let Identity { namespace: _, name: _, management_cluster, project, partition, fleet } = &lock.identity;
     let now = case.identity;
-    let fields: [(&str, &str, &dyn Display, &dyn Display, &str); 4] = [
+    let fields: [(&str, &str, &dyn Display, &dyn Display, &str); 3] = [
         (
             "spec.target.managementCluster",
             "management cluster",
@@ -37,8 +37,13 @@ pub(super) fn identity(case: &mut Case<'_>) {
             &now.partition,
             "set it back; define a new cluster in the other partition",
         ),
-        ("metadata.name", "fleet", fleet, &now.fleet, "set metadata.name of fleet.yaml back: resources carry it"),
     ];
+    if *fleet != now.fleet {
+        let message = format!("the fleet is called `{}`, and what it has carries `{fleet}`", now.fleet);
+        let mut issue = Issue::error(IDENTITY_CHANGED, "fleet.yaml", "metadata.name", message);
+        issue.mend = format!("set it back to `{fleet}`");
+        case.report.issues.push(issue);
+    }
     for (field, what, was, is, mend) in fields {
         let (was, is) = (was.to_string(), is.to_string());
         if was != is {
@@ -71,7 +76,7 @@ pub(super) fn values(case: &mut Case<'_>) {
         held.same("spec.firewall.egress", "egress networks", &list(&was), &list(&is));
     } else {
         for gone in egress_ips.iter().filter(|ip| !e.firewall.egress.contains(&ip.network)) {
-            held.same("spec.firewall.egress", "egress network", &gone.network, &"none");
+            held.same("spec.firewall.egress", "egress network", &gone.network, &"");
         }
     }
     if let Some(was) = kubernetes.as_ref().filter(|k| !e.kubernetes.admits(&k.version)) {
@@ -88,12 +93,8 @@ impl Held<'_, '_> {
         let (was, is) = (was.to_string(), is.to_string());
         if was != is {
             self.report
-                .error(
-                    VALUE_CHANGED,
-                    field,
-                    format!("the {what} is resolved as `{was}` and cannot change to `{is}` yet"),
-                )
-                .mend(format!("set it back to `{was}`"))
+                .error(VALUE_CHANGED, field, format!("{what}: resolved as {was}, and cannot change to {is} yet"))
+                .mend(format!("set it back to {was}"))
                 .reason(Reason::ChangeNotYet);
         }
     }
@@ -155,7 +156,7 @@ fn list(names: &BTreeSet<String>) -> String {
 /// R1, I11: what feeds an object that replaces machines. Said only where no value explains it already.
 pub(super) fn machines(case: &mut Case<'_>) {
     let Some(lock) = case.lock else { return };
-    let explained = |issue: &&crate::issue::Issue| {
+    let explained = |issue: &&Issue| {
         issue.cluster.as_ref() == case.report.cluster && [VALUE_CHANGED, IDENTITY_CHANGED].contains(&issue.rule)
     };
     if case.report.issues.iter().any(|issue| explained(&issue)) {

@@ -1,10 +1,19 @@
 //! Small fleets, and findings as text.
 
 use crate::{Loaded, Memo, load};
+use model::lock::{Firewall, LockKind, NodeNetwork, Source, Values, Vip};
 use model::tree::MemoryTree;
-use model::{Finding, Timestamp};
+use model::want::input_digests;
+use model::{Allocation, ClusterLock, Finding, Origin, Timestamp, Want};
 use std::fmt::Write as _;
 use std::path::Path;
+
+pub(super) const FLEET: &str = "fleet.yaml";
+pub(super) const POLICY: &str = "policies/default.yaml";
+pub(super) const SHOP: &str = "stages/development/clusters/shop/cluster.yaml";
+pub(super) const SHOP_LOCK: &str = "stages/development/clusters/shop/cluster.lock.yaml";
+pub(super) const BILLING: &str = "stages/production/clusters/billing/cluster.yaml";
+pub(super) const BILLING_LOCK: &str = "stages/production/clusters/billing/cluster.lock.yaml";
 
 pub(super) fn now() -> Timestamp {
     "2026-11-21T00:00:00Z".parse().unwrap()
@@ -33,6 +42,93 @@ fn read_into(tree: &mut MemoryTree, root: &Path, folder: &Path) {
 
 pub(super) fn loaded(tree: &MemoryTree) -> Loaded {
     load(&tree.tree(), &mut Memo::default(), now())
+}
+
+/// What a test does to a fleet.
+pub(super) trait Edit {
+    fn put(&mut self, path: &str, text: &str);
+    fn edit(&mut self, path: &str, from: &str, to: &str);
+    fn append(&mut self, path: &str, text: &str);
+    fn remove_file(&mut self, path: &str);
+    /// Gives a cluster the lock that the engine would have written.
+    fn lock(&mut self, cluster: &str) -> ClusterLock;
+    fn put_lock(&mut self, path: &str, lock: &ClusterLock);
+}
+
+impl Edit for MemoryTree {
+    fn put(&mut self, path: &str, text: &str) {
+        self.files.insert(path.to_owned(), text.as_bytes().to_vec());
+    }
+
+    fn edit(&mut self, path: &str, from: &str, to: &str) {
+        let text = String::from_utf8(self.files[path].clone()).unwrap();
+        assert!(text.contains(from), "{path} has no {from:?}");
+        self.put(path, &text.replacen(from, to, 1));
+    }
+
+    fn append(&mut self, path: &str, more: &str) {
+        let text = String::from_utf8(self.files[path].clone()).unwrap();
+        self.put(path, &format!("{text}{more}"));
+    }
+
+    fn remove_file(&mut self, path: &str) {
+        self.files.remove(path).unwrap();
+    }
+
+    fn lock(&mut self, cluster: &str) -> ClusterLock {
+        let (path, lock) = lock_of(&loaded(self).want, cluster);
+        self.put_lock(&path, &lock);
+        lock
+    }
+
+    fn put_lock(&mut self, path: &str, lock: &ClusterLock) {
+        self.put(path, &serde_json::to_string_pretty(lock).unwrap());
+    }
+}
+
+/// A complete lock, with ids of its own for each cluster.
+pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
+    let wanted = &want.clusters[&cluster.parse::<model::ClusterId>().unwrap()];
+    let e = &wanted.effective;
+    let seed = u8::try_from(cluster.len()).unwrap();
+    let uuid = |kind: u8| format!("00000000-0000-4000-8000-0000000{kind:02x}{seed:03}");
+    let allocation = |kind| Allocation::parse(&uuid(kind)).unwrap();
+    let values = Values {
+        node_network: Some(NodeNetwork {
+            id: uuid(1).parse().unwrap(),
+            prefixes: vec![format!("10.128.{seed}.0/24").parse().unwrap()],
+            origin: Origin::Allocated,
+        }),
+        vip: Some(Vip {
+            address: e.vip.address.unwrap_or(std::net::Ipv4Addr::new(198, 18, 0, seed)),
+            port: e.api_port.value,
+            network: e.vip.network.value.clone(),
+            kind: e.vip.kind.value,
+            allocation: allocation(2),
+            origin: Origin::Allocated,
+        }),
+        egress_ips: vec![],
+        firewall: Some(Firewall {
+            id: uuid(3).parse().unwrap(),
+            allocation: allocation(3),
+            generation: 1,
+            image: "firewall-ubuntu-3.0.20251101".parse().unwrap(),
+            networks: e.firewall.networks.value.clone(),
+            origin: Origin::Allocated,
+        }),
+        kubernetes: Some(model::lock::Kubernetes { version: e.version.clone() }),
+        images: Default::default(),
+    };
+    let lock = ClusterLock {
+        api_version: <_>::default(),
+        kind: LockKind::ClusterLock,
+        identity: wanted.identity.clone(),
+        source: Source { path: wanted.path.clone(), digest: wanted.digest.clone() },
+        rendered: input_digests(e, &values),
+        values,
+        conditions: vec![],
+    };
+    (wanted.lock_path.clone(), lock)
 }
 
 /// As a command line would show them.
