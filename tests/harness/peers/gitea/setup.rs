@@ -51,7 +51,7 @@ pub(super) fn ssh_keygen(private: &Path) -> String {
 
 /// The ends of its logs, for a test that fails.
 pub(super) fn logs(dir: &Path) -> String {
-    const LINES: usize = 60;
+    const LINES: usize = 25;
     let mut shown = String::new();
     for name in ["web.log", "log/gitea.log"] {
         let text = fs::read_to_string(dir.join(name)).unwrap_or_default();
