@@ -4,6 +4,7 @@
 
 mod explain;
 mod find;
+pub mod init;
 mod issue;
 mod limits;
 mod load;

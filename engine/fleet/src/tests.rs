@@ -2,7 +2,9 @@
 
 mod corpus;
 mod example;
+mod init;
 mod kit;
 mod metal;
 mod resolution;
+mod schemas;
 mod trees;

@@ -14,7 +14,7 @@ pub(super) fn control_plane(case: &mut Case<'_>) {
     if !(1..=CONTROL_PLANE_MAX).contains(&replicas) {
         let message = format!("{replicas} replicas of a control plane; there may be 1 to {CONTROL_PLANE_MAX}");
         case.report.error(OUT_OF_RANGE, FIELD, message).mend("use 1, or 3 for production");
-    } else if replicas % 2 == 0 {
+    } else if replicas.is_multiple_of(2) {
         let message = format!(
             "{replicas} replicas: etcd with an even number of members survives no more failures than with one less"
         );

@@ -37,11 +37,12 @@ pub(crate) fn policy(policy: &ClusterPolicy, report: &mut Report<'_>) {
 pub(super) fn unique<T: Display + PartialEq>(
     list: &str,
     key: &str,
-    names: impl Iterator<Item = T> + Clone,
+    names: impl IntoIterator<Item = T>,
     report: &mut Report<'_>,
 ) {
-    for (index, name) in names.clone().enumerate() {
-        if let Some(first) = names.clone().take(index).position(|n| n == name) {
+    let names: Vec<T> = names.into_iter().collect();
+    for (index, name) in names.iter().enumerate() {
+        if let Some(first) = names[..index].iter().position(|n| n == name) {
             let message = format!("`{name}` is also {list}[{first}]");
             report
                 .error(DUPLICATE_NAME, &format!("{list}[{index}].{key}"), message)
