@@ -1,4 +1,38 @@
-//! The binary `ferrofleet`.
+//! The binary `ferrofleet`: arguments, output, wiring. Decides nothing about fleets itself.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod args;
+mod commands;
+mod config;
+mod exit;
+mod fleets;
+mod life;
+mod logs;
+mod output;
+mod serve;
+mod wiring;
+mod worktree;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logs::hook_panics();
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    logs::start(&cli.logs, cli.command.is_lasting());
+    match cli.command.run() {
+        Ok(exit) => exit,
+        Err(error) => exit::failed(&error),
+    }
+    .into()
+}
+
+/// `--help` and `--version` are data on stdout; everything else is a mistake on the command line.
+fn usage(error: &clap::Error) -> exit::Exit {
+    // Nobody is left to tell when stdout and stderr are closed.
+    let _ = error.print();
+    if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Done }
+}

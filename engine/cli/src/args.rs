@@ -1,0 +1,97 @@
+//! The command line, and what several commands share of it. Flag > environment `FERROFLEET_*` > configuration file >
+//! default; each command's own arguments stand beside the command.
+
+use crate::commands::Command;
+use crate::logs::LogArgs;
+use clap::{Args, Parser, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// GitOps for fleets of Kubernetes clusters on metal-stack: `git push` is the user interface
+#[derive(Debug, Parser)]
+#[command(name = "ferrofleet", version, propagate_version = false, disable_help_subcommand = true)]
+#[command(after_help = "Try `ferrofleet demo`: everything on this machine, nothing needed.\n\
+    Options can be set in the environment, too: --cache-dir is FERROFLEET_CACHE_DIR, and so on.\n\
+    Exit codes: 0 done or nothing to do, 1 error or incomplete, 2 changes pending (plan), 64 usage.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
+}
+
+/// How something that is read is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    #[default]
+    Text,
+    Json,
+    Yaml,
+}
+
+/// A fleet repository on a remote, and who we are to it.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Repository")]
+pub(crate) struct RepoArgs {
+    /// The fleet repository: a path, or a URL with https, ssh or file
+    #[arg(long, env = "FERROFLEET_REPO", value_name = "URL", hide_env = true)]
+    pub(crate) repo: Option<String>,
+    /// Its branch
+    #[arg(long, env = "FERROFLEET_BRANCH", value_name = "BRANCH", default_value = "main", hide_env = true)]
+    pub(crate) branch: String,
+    /// Where repositories are cached; may be deleted at any time [default: $XDG_CACHE_HOME/ferrofleet]
+    #[arg(long, env = "FERROFLEET_CACHE_DIR", value_name = "DIR", hide_env = true)]
+    pub(crate) cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) git: GitArgs,
+}
+
+/// Credentials for the remote. Secrets come from files, never from the command line.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Credentials for the repository")]
+pub(crate) struct GitArgs {
+    /// User name for HTTPS; without one the password is sent as a bearer token
+    #[arg(long, env = "FERROFLEET_GIT_USERNAME", value_name = "NAME", hide_env = true)]
+    pub(crate) git_username: Option<String>,
+    /// File with the password or token for HTTPS; read again at every try
+    #[arg(long, env = "FERROFLEET_GIT_PASSWORD_FILE", value_name = "FILE", hide_env = true)]
+    pub(crate) git_password_file: Option<PathBuf>,
+    /// Private key for SSH [default: the agent and the keys of ssh]
+    #[arg(long, env = "FERROFLEET_GIT_SSH_KEY", value_name = "FILE", hide_env = true)]
+    pub(crate) git_ssh_key: Option<PathBuf>,
+    /// Known hosts for SSH; a missing entry is an error [default: ~/.ssh/known_hosts]
+    #[arg(long, env = "FERROFLEET_GIT_KNOWN_HOSTS", value_name = "FILE", hide_env = true)]
+    pub(crate) git_known_hosts: Option<PathBuf>,
+    /// Certificates in PEM trusted for HTTPS in place of the system's
+    #[arg(long, env = "FERROFLEET_GIT_CA_FILE", value_name = "FILE", hide_env = true)]
+    pub(crate) git_ca_file: Option<PathBuf>,
+}
+
+/// `30s`, `2m`, `1h30m`, `250ms`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || "a duration is written like 30s, 2m or 1h30m".to_owned();
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| refused())?;
+    Duration::try_from(parsed).ok().filter(|d| !d.is_zero()).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_as_people_write_them() {
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("1s"), Ok(Duration::from_secs(1)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "0s", "-1s", "5", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The commands, one file each.
+
+mod completions;
+mod demo;
+mod init;
+mod metal_sim;
+mod plan;
+mod render;
+mod run;
+mod schema;
+mod validate;
+mod version;
+
+use crate::exit::Exit;
+use anyhow::Context as _;
+use clap::Subcommand;
+use std::time::Duration;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
+    Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Run(run::RunArgs),
+    Render(render::RenderArgs),
+    MetalSim(metal_sim::MetalSimArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Version(version::VersionArgs),
+}
+
+impl Command {
+    /// Whether it stays up until it is ended, so that its log is worth reading.
+    pub(crate) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Run(args) => args.is_lasting(),
+            Self::Demo(_)
+            | Self::Init(_)
+            | Self::Validate(_)
+            | Self::Plan(_)
+            | Self::Render(_)
+            | Self::MetalSim(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Version(_) => false,
+        }
+    }
+
+    pub(crate) fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Self::Demo(args) => block_on(demo::demo(args)),
+            Self::Init(args) => init::init(&args),
+            Self::Validate(args) => validate::validate(&args),
+            Self::Plan(args) => block_on(plan::plan(args)),
+            Self::Run(args) => block_on(run::run(args)),
+            Self::Render(args) => render::render(&args),
+            Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
+            Self::Schema(args) => schema::schema(&args),
+            Self::Completions(args) => completions::completions(&args),
+            Self::Version(args) => version::version(&args),
+        }
+    }
+}
+
+/// Runs to the end; what still hangs then (a name lookup, a file on a dead mount) does not keep the process.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    result
+}

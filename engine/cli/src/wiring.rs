@@ -1,0 +1,171 @@
+//! From arguments, environment and configuration to engines: the one place where rooms are put together.
+
+use crate::args::GitArgs;
+use crate::config::{Config, auth_type};
+use crate::exit::Usage;
+use anyhow::Context as _;
+use git::{Credentials, RemoteUrl, Source};
+use gitops::{Engine, Metals};
+use metal_api::{HttpMetal, Observe, Secret};
+use model::{Attempt, Clock, Timestamp};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The system's clock, for the edge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// One fleet to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct FleetSettings {
+    pub(crate) url: RemoteUrl,
+    pub(crate) branch: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) git_interval: Duration,
+    pub(crate) metal_interval: Duration,
+}
+
+/// What all fleets of a process share.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    pub(crate) claim_time: Duration,
+    pub(crate) single_writer: bool,
+    pub(crate) cache_dir: PathBuf,
+    /// Drawn once per process: "own" means this one.
+    pub(crate) attempt: Attempt,
+}
+
+impl Common {
+    pub(crate) fn new(claim_time: Duration, cache_dir: PathBuf) -> anyhow::Result<Self> {
+        let attempt = Attempt::parse(&uuid::Uuid::new_v4().to_string())?;
+        Ok(Self { claim_time, single_writer: false, cache_dir, attempt })
+    }
+}
+
+/// How to reach the metal-apis, by the names that fleets use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MetalSettings(BTreeMap<String, (String, metal_api::Credentials)>);
+
+impl MetalSettings {
+    /// The configuration's, with `METAL_API_*` as `default` where that is set.
+    pub(crate) fn new(config: Option<&Config>) -> Result<Self, Usage> {
+        let mut all = BTreeMap::new();
+        for (name, entry) in config.iter().flat_map(|c| &c.metal) {
+            all.insert(name.clone(), (entry.url.clone(), entry.credentials()?));
+        }
+        if let Some(default) = from_environment()? {
+            all.insert("default".to_owned(), default);
+        }
+        Ok(Self(all))
+    }
+
+    pub(crate) fn of(name: &str, url: String, credentials: metal_api::Credentials) -> Self {
+        Self(BTreeMap::from([(name.to_owned(), (url, credentials))]))
+    }
+
+    /// Clients that do not outlive a claim: a write that times out ends within a third of its time.
+    pub(crate) fn clients(&self, claim_time: Duration) -> anyhow::Result<Metals<HttpMetal>> {
+        if self.0.is_empty() {
+            return Err(none_named().into());
+        }
+        let client = |(name, (url, credentials)): (&String, &(String, metal_api::Credentials))| {
+            let mut options = metal_api::Options::new(url, credentials.clone());
+            options.write_timeout = options.write_timeout.min(claim_time / 3);
+            let client = HttpMetal::new(options, Arc::new(SystemClock)).with_context(|| format!("metal-api `{name}`"))?;
+            Ok((name.clone(), Arc::new(client)))
+        };
+        self.0.iter().map(client).collect()
+    }
+
+    /// The client that a fleet names, for reading.
+    pub(crate) fn client(&self, name: &str) -> anyhow::Result<Arc<HttpMetal>> {
+        let known: Vec<_> = self.0.keys().cloned().collect();
+        let found = self.clients(gitops::Options::CLAIM_TIME)?.remove(name);
+        found.ok_or_else(|| {
+            let known = format!("known here: {}", known.join(", "));
+            Usage::new(format!("fleet.yaml names the metal-api `{name}`, which is not configured"), known).into()
+        })
+    }
+}
+
+fn none_named() -> Usage {
+    let hint = "set METAL_API_URL and METAL_API_HMAC (and METAL_API_HMAC_AUTH_TYPE), or `metal:` in a configuration file";
+    Usage::new("no metal-api is named", hint)
+}
+
+/// `METAL_API_URL`, `METAL_API_HMAC`, `METAL_API_HMAC_AUTH_TYPE`, as metal-stack's own programs name them.
+fn from_environment() -> Result<Option<(String, metal_api::Credentials)>, Usage> {
+    let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(url) = read("METAL_API_URL") else { return Ok(None) };
+    let key = read("METAL_API_HMAC")
+        .ok_or_else(|| Usage::new("METAL_API_URL is set and METAL_API_HMAC is not", "set METAL_API_HMAC to the key"))?;
+    let auth_type = auth_type(read("METAL_API_HMAC_AUTH_TYPE").as_deref())?;
+    Ok(Some((url, metal_api::Credentials::Hmac { auth_type, key: Secret::value(key) })))
+}
+
+/// The remote's address, as a usage error where it is none.
+pub(crate) fn remote(text: &str) -> anyhow::Result<RemoteUrl> {
+    Ok(RemoteUrl::parse(text).map_err(|e| Usage::new(e.to_string(), "for example --repo https://git.example.com/fleet.git"))?)
+}
+
+impl GitArgs {
+    pub(crate) fn credentials(&self) -> Credentials {
+        let Self { git_username, git_password_file, git_ssh_key, git_known_hosts, git_ca_file } = self.clone();
+        Credentials {
+            username: git_username.map(|name| Source::Value(name.into())),
+            password: git_password_file.map(Source::File),
+            ssh_key: git_ssh_key,
+            known_hosts: git_known_hosts,
+            ca_file: git_ca_file,
+        }
+    }
+}
+
+/// `--cache-dir`, else `$XDG_CACHE_HOME/ferrofleet`, else `$HOME/.cache/ferrofleet`, else a temporary one.
+pub(crate) fn cache_dir(named: Option<PathBuf>) -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    named
+        .or_else(|| variable("XDG_CACHE_HOME").filter(|dir| dir.is_absolute()).map(|dir| dir.join("ferrofleet")))
+        .or_else(|| variable("HOME").map(|home| home.join(".cache/ferrofleet")))
+        .unwrap_or_else(|| std::env::temp_dir().join("ferrofleet"))
+}
+
+/// An engine for one fleet: two workers on its remote, so that a claim's renewal never waits behind a fetch.
+pub(crate) fn engine(
+    fleet: &FleetSettings,
+    common: &Common,
+    metals: Metals<HttpMetal>,
+    observe: Arc<dyn Observe>,
+) -> anyhow::Result<Engine<HttpMetal>> {
+    let options = || git::Options {
+        url: fleet.url.clone(),
+        branch: fleet.branch.clone(),
+        cache_dir: common.cache_dir.clone(),
+        credentials: fleet.credentials.clone(),
+        timeouts: git::Timeouts::default(),
+    };
+    let repo = git::Worker::spawn(options())?;
+    let claims = git::Worker::spawn(options())?;
+    let mut settings = gitops::Options::new(&fleet.branch, common.attempt.clone(), &host());
+    settings.claim_time = common.claim_time;
+    settings.single_writer = common.single_writer;
+    settings.git_interval = fleet.git_interval;
+    settings.metal_interval = fleet.metal_interval;
+    Ok(Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims))
+}
+
+/// Named in claims, for people.
+fn host() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let plain: String = name.trim().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+    if plain.is_empty() { "unknown".to_owned() } else { plain }
+}

@@ -1,0 +1,14 @@
+//! The binary as people and scripts meet it: its words, its exit codes, its files.
+//! Scenarios of the engine live in `tests/engine`; here is only what belongs to the command line.
+
+mod demo;
+mod help;
+mod init;
+mod metal_sim;
+mod plan;
+mod render;
+mod run;
+mod schema;
+mod support;
+mod usage;
+mod validate;
