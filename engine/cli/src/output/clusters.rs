@@ -118,7 +118,8 @@ impl Cells {
         let network = values.node_network.as_ref().map(prefixes).unwrap_or_default();
         let vip = values.vip.as_ref().map(|v| format!("{}:{}", v.address, v.port.get())).unwrap_or_default();
         let firewall = values.firewall.as_ref().map(|f| {
-            let id: String = f.id.as_str().chars().take(8).collect();
+            // What machines' ids have in common stands at the front, where vendors put it.
+            let id = format!("…{}", f.id.as_str().rsplit('-').next().unwrap_or_default());
             match state.firewall_ready {
                 Some(true) => format!("{id} {}", styles::good("ready")),
                 Some(false) => format!("{id} {}", styles::warn("starting")),

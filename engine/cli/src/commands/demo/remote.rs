@@ -60,6 +60,16 @@ impl Remote {
         Ok(self.run(&["rev-parse", &format!("refs/heads/{BRANCH}")]).await?.trim().to_owned())
     }
 
+    /// Paths at the tip.
+    pub(super) async fn paths(&self) -> anyhow::Result<Vec<String>> {
+        let text = self.run(&["ls-tree", "-r", "--name-only", "-z", &format!("refs/heads/{BRANCH}")]).await?;
+        Ok(text.split_terminator('\0').map(str::to_owned).collect())
+    }
+
+    pub(super) async fn read(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(self.run(&["show", &format!("refs/heads/{BRANCH}:{path}")]).await?.into_bytes())
+    }
+
     /// Commits after `from` up to `to`, oldest first.
     pub(super) async fn between(&self, from: &str, to: &str) -> anyhow::Result<Vec<Commit>> {
         let range = format!("{from}..{to}");

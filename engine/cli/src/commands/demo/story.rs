@@ -4,7 +4,8 @@ use super::remote::{Commit, EXAMPLE, Remote};
 use crate::output::clusters::{Cells, short};
 use crate::output::{self, count, findings, plain, styles, table::Table, talk};
 use gitops::{Phase, Ran};
-use model::{ClusterId, Finding};
+use model::tree::MemoryTree;
+use model::{ClusterId, Finding, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Paths of one push that are named.
@@ -16,6 +17,8 @@ pub(super) struct Story {
     remote: Remote,
     /// The newest commit that was told of.
     tip: String,
+    /// The first convergence was told, step by step; from then on commits tell.
+    introduced: bool,
     clusters: BTreeMap<ClusterId, Known>,
     findings: Vec<Finding>,
     commits: BTreeMap<ClusterId, String>,
@@ -29,9 +32,28 @@ struct Known {
 }
 
 impl Story {
+    /// Tells which clusters are defined.
     pub(super) async fn begin(remote: Remote) -> anyhow::Result<Self> {
         let tip = remote.tip().await?;
-        Ok(Self { remote, tip, clusters: BTreeMap::new(), findings: Vec::new(), commits: BTreeMap::new() })
+        let mut story = Self {
+            remote,
+            tip,
+            introduced: false,
+            clusters: BTreeMap::new(),
+            findings: Vec::new(),
+            commits: BTreeMap::new(),
+        };
+        let mut tree = MemoryTree::default();
+        for path in story.remote.paths().await?.into_iter().filter(|path| !gitops::is_engine_owned(path)) {
+            let text = story.remote.read(&path).await?;
+            tree.files.insert(path, text);
+        }
+        let loaded = fleet::load(&tree.tree(), &mut fleet::Memo::default(), Timestamp::now());
+        for (id, wanted) in loaded.want.clusters {
+            step("defined", &id, &styles::dim(&wanted.path));
+            story.clusters.insert(id, Known { phase: Some(Phase::Defined), ..Known::default() });
+        }
+        Ok(story)
     }
 
     /// Whether a firewall that was told of is not up yet.
@@ -59,6 +81,7 @@ impl Story {
             talk::say(&findings::text(&fresh));
         }
         self.findings.clone_from(&ran.findings);
+        self.introduced = true;
         Ok(())
     }
 
@@ -68,7 +91,9 @@ impl Story {
         for commit in self.remote.between(&self.tip, &tip).await? {
             match gitops::trailers(&commit.message) {
                 Some(trailers) => {
-                    answer(&commit);
+                    if self.introduced {
+                        answer(&commit);
+                    }
                     let id: String = commit.id.chars().take(7).collect();
                     self.commits.extend(trailers.clusters.into_iter().map(|cluster| (cluster, id.clone())));
                 }
@@ -80,24 +105,25 @@ impl Story {
     }
 
     fn cluster(&self, id: &ClusterId, state: &gitops::ClusterState, before: &Known, now: &Known) {
-        let step = |word: &str, rest: &str| talk::say(&format!("  {} {id:24} {rest}", styles::good(format!("{word:8}"))));
-        if before.phase.is_none() {
-            step("defined", &styles::dim(&state.path).to_string());
-        }
-        if before.phase < Some(Phase::Resolved) && state.phase >= Phase::Resolved {
+        let reached = |phase| before.phase < Some(phase) && state.phase >= phase && !self.introduced;
+        if reached(Phase::Resolved) {
             let Cells { network, vip, firewall } = Cells::of(state);
-            step("resolved", &format!("network {network}, VIP {vip}, firewall {firewall}"));
+            step("resolved", id, &format!("network {network}, VIP {vip}, firewall {firewall}"));
         }
-        if before.phase < Some(Phase::Rendered) && state.phase == Phase::Rendered {
-            let commit = state.commit.map(short).or_else(|| self.commits.get(id).cloned()).unwrap_or_default();
-            step("rendered", &styles::dim(format!("commit {commit}")).to_string());
+        if reached(Phase::Rendered) {
+            step("rendered", id, &styles::dim(format!("commit {}", self.commit(id, state))));
         }
         if before.firewall_ready == Some(false) && now.firewall_ready == Some(true) {
-            step("ready", "its firewall phoned home");
+            step("ready", id, &styles::dim("its firewall phoned home"));
         }
         if let Some(problem) = now.problem.as_ref().filter(|_| now.problem != before.problem) {
             talk::warning(&format!("{id}: {problem}"));
         }
+    }
+
+    /// The commit that changed a cluster last, as far as this demo saw.
+    fn commit(&self, id: &ClusterId, state: &gitops::ClusterState) -> String {
+        self.commits.get(id).cloned().or_else(|| state.commit.map(short)).unwrap_or_default()
     }
 
     /// Where every cluster stands, as data.
@@ -105,8 +131,7 @@ impl Story {
         let mut table = Table::new(["CLUSTER", "NETWORK", "VIP", "FIREWALL", "COMMIT"]);
         for (id, state) in &ran.clusters {
             let Cells { network, vip, firewall } = Cells::of(state);
-            let commit = state.commit.map(short).or_else(|| self.commits.get(id).cloned()).unwrap_or_default();
-            table.row([id.to_string(), network, vip, firewall, commit]);
+            table.row([id.to_string(), network, vip, firewall, self.commit(id, state)]);
         }
         talk::say("");
         output::data(&table.text())?;
@@ -129,6 +154,10 @@ impl Story {
         talk::say("");
         Ok(())
     }
+}
+
+fn step(word: &str, id: &ClusterId, rest: &str) {
+    talk::say(&format!("{} {:20} {rest}", styles::good(format!("{word:9}")), id.to_string()));
 }
 
 fn pushed(commit: &Commit, changed: &[String]) {
