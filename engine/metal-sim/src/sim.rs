@@ -128,10 +128,14 @@ impl Sim {
     }
 
     /// As `new`, with a state file: what it holds wins over the landscape, and every change is written to it.
-    pub fn with_state(landscape: &Landscape, clock: Clock, seed: u64, file: &Path) -> Result<Self, SaveError> {
+    pub fn with_state(landscape: &Landscape, mut clock: Clock, seed: u64, file: &Path) -> Result<Self, SaveError> {
         let saver = Saver::new(file);
         let world = match saver.load()? {
-            Some(world) => world,
+            Some(world) => {
+                // Time that was advanced or ran fast is ahead of a new clock's, and never goes back.
+                clock.advance(world.now.duration_since(clock.now()));
+                world
+            }
             None => build(landscape, clock.now(), seed)?,
         };
         let sim = Self::of(world, clock, Some(Arc::new(saver)));
@@ -194,7 +198,10 @@ impl Sim {
 
     /// Moves the clock ahead; what becomes due happens, each at its own time.
     pub fn advance(&self, by: SignedDuration) {
-        self.core().clock.advance(by);
+        let mut core = self.core();
+        core.clock.advance(by);
+        core.world.touch();
+        drop(core);
         drop(self.core());
     }
 
@@ -219,8 +226,8 @@ impl Sim {
             None => {}
         }
         change.speed.into_iter().for_each(|speed| core.clock.set_speed(speed));
-        change.advance.into_iter().for_each(|by| core.clock.advance(by));
         drop(core);
+        change.advance.into_iter().for_each(|by| self.advance(by));
         Ok(self.clock())
     }
 

@@ -144,3 +144,54 @@ impl<'de, R: Row + Deserialize<'de>> Deserialize<'de> for Table<R> {
         Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeSet, Row, Table};
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    struct Words(String, BTreeSet<u8>);
+
+    impl Row for Words {
+        type Wire = BTreeSet<u8>;
+
+        fn key(&self) -> &str {
+            &self.0
+        }
+
+        fn wire(&self) -> &BTreeSet<u8> {
+            &self.1
+        }
+
+        fn terms(&self) -> BTreeSet<String> {
+            self.1.iter().map(ToString::to_string).collect()
+        }
+
+        fn shuffle(&mut self, _: &mut fastrand::Rng) {}
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_a_scan_finds(
+            changes in prop::collection::vec((0u8..12, prop::option::of(prop::collection::btree_set(0u8..6, 0..4)), any::<bool>()), 1..60),
+            asked in prop::collection::btree_set(0u8..6, 0..3),
+        ) {
+            let mut table = Table::default();
+            for (key, words, replace) in changes {
+                let key = key.to_string();
+                match words {
+                    None => drop(table.remove(&key)),
+                    Some(words) if replace || !table.contains(&key) => table.insert(Words(key, words)),
+                    Some(words) => drop(table.update(&key, |row: &mut Words| row.1 = words)),
+                }
+            }
+            let terms: Vec<String> = asked.iter().map(ToString::to_string).collect();
+            let found: Vec<&str> = table.with_terms(&terms).map(Row::key).collect();
+            let scanned: Vec<&str> = table.iter().filter(|row| asked.is_subset(&row.1)).map(Row::key).collect();
+            prop_assert_eq!(found, scanned);
+            let used: BTreeSet<String> = table.iter().flat_map(Row::terms).collect();
+            prop_assert_eq!(table.index.keys().cloned().collect::<BTreeSet<_>>(), used);
+        }
+    }
+}

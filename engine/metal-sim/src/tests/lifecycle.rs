@@ -177,6 +177,9 @@ fn incidents_happen_to_machines() {
         bed.api.post("/v1/machine/issues/evaluate", &json!({"severity": "major", "last_error_threshold": null}));
     assert_eq!(issues, json!([{"machineid": bed.id, "issues": ["crash-loop"]}]));
 
+    let elsewhere = json!({"id": LOCKED, "severity": "minor"});
+    assert_eq!(bed.api.post("/v1/machine/issues/evaluate", &elsewhere), Value::Null, "find fields count");
+
     let dead = MachineIncident { liveliness: Some("Dead".into()), ..MachineIncident::default() };
     sim.machine_incident(&bed.id, &dead).unwrap();
     bed.api.seconds(7200);

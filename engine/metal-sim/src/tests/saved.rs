@@ -17,9 +17,12 @@ fn a_state_file_holds_everything() {
     let machine = Api::machine_request(&network, &json!({"tags": ["a=b"]}));
     let (_, machine) = send(&sim, &request("Metal-Admin", "POST", "/v1/machine/allocate", Some(&machine)));
     let before = sim.resources();
+    sim.advance("500ms".parse().unwrap());
+    sim.save().unwrap();
     drop(sim);
 
     let again = open();
+    assert_eq!(again.clock().now.to_string(), "2026-01-01T00:00:00.5Z", "time goes on where it was");
     let mut after = again.resources();
     for (after, before) in after.machines.iter_mut().zip(&before.machines) {
         assert_eq!(after.id, before.id);
