@@ -20,6 +20,9 @@ use std::path::Path;
 use std::sync::Arc;
 use trees::Memo;
 
+/// Every fetch makes a pack; so many are made one.
+const PACKS_UNTIDY_MAX: usize = 48;
+
 /// One branch of one remote, with its cache. Every call that needs the network has a deadline.
 pub struct Repo {
     options: Options,
@@ -58,7 +61,12 @@ impl Repo {
 
     /// The id of exactly this ref on the remote now; None when it has none. One request where the server allows.
     pub fn ls_ref(&self, full_ref: &str) -> Result<Option<Oid>, Error> {
-        self.server.borrow_mut().ls_ref(full_ref)
+        Ok(self.ls_refs(&[full_ref])?.into_iter().next().flatten())
+    }
+
+    /// The same for several, in their order, in the same one request.
+    pub fn ls_refs(&self, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, Error> {
+        self.server.borrow_mut().ls_refs(full_refs)
     }
 
     /// The branch's commit on the remote now; None when there is no such branch.
@@ -86,7 +94,8 @@ impl Repo {
                 fetched?;
             }
         }
-        self.store.remember(full_ref, id)
+        self.store.remember(full_ref, id)?;
+        self.store.tidy(PACKS_UNTIDY_MAX)
     }
 
     fn download(&mut self, full_ref: &str, id: Oid) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Version 2's `ls-refs` for one ref: the server answers with that ref alone, however many it has.
+//! Version 2's `ls-refs` for some refs by name: the server answers with these alone, however many it has.
 
 use super::WireError;
 use super::advert::short;
@@ -10,19 +10,19 @@ use std::io::Read;
 const ANSWER_BYTES_MAX: u64 = 128 << 20;
 
 /// The request. Without `object-format` and `agent`, which a server that was not asked first may not know.
-pub(crate) fn request(full_ref: &str) -> Vec<u8> {
+pub(crate) fn request(full_refs: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     line(&mut out, "command=ls-refs\n");
     delim(&mut out);
-    line(&mut out, &format!("ref-prefix {full_ref}\n"));
+    full_refs.iter().for_each(|name| line(&mut out, &format!("ref-prefix {name}\n")));
     flush(&mut out);
     out
 }
 
-/// The id of exactly that ref; None when the server has none. Says how many bytes of lines there were by reading all.
-pub(crate) fn answer(input: impl Read, full_ref: &str) -> Result<Option<Oid>, WireError> {
+/// The ids of exactly these refs, in their order; None where the server has none. Reads the whole answer.
+pub(crate) fn answer(input: impl Read, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, WireError> {
     let mut lines = PktReader::new(input, ANSWER_BYTES_MAX);
-    let mut found = None;
+    let mut found = vec![None; full_refs.len()];
     while let Some(line) = lines.next()?.text() {
         let malformed = || WireError::malformed(format!("not an ls-refs answer: {:?}", short(&line)));
         let (id, rest) = line.split_once(' ').ok_or_else(malformed)?;
@@ -31,8 +31,8 @@ pub(crate) fn answer(input: impl Read, full_ref: &str) -> Result<Option<Oid>, Wi
             continue;
         }
         let id: Oid = id.parse().map_err(|_| malformed())?;
-        if name == full_ref {
-            found = Some(id);
+        if let Some(at) = full_refs.iter().position(|asked| *asked == name) {
+            found[at] = Some(id);
         }
     }
     Ok(found)
@@ -49,15 +49,18 @@ mod tests {
         line(&mut out, &format!("{b} refs/heads/main-old\n"));
         line(&mut out, &format!("{a} refs/heads/main symref-target:refs/heads/x peeled:{b}\n"));
         flush(&mut out);
-        assert_eq!(answer(out.as_slice(), "refs/heads/main").unwrap(), a.parse().ok());
-        assert_eq!(answer(out.as_slice(), "refs/heads/mai").unwrap(), None);
-        assert_eq!(answer(&b"0000"[..], "refs/heads/main").unwrap(), None);
-        assert!(answer(&b"0008NAK\n"[..], "refs/heads/main").is_err());
-        assert!(answer(&out[..out.len() - 4], "refs/heads/main").is_err(), "an answer that was cut is none");
+        let one = |bytes: &[u8], name: &str| answer(bytes, &[name]).map(|found| found[0]);
+        assert_eq!(one(&out, "refs/heads/main").unwrap(), a.parse().ok());
+        assert_eq!(one(&out, "refs/heads/mai").unwrap(), None);
+        assert_eq!(one(b"0000", "refs/heads/main").unwrap(), None);
+        assert!(one(b"0008NAK\n", "refs/heads/main").is_err());
+        assert!(one(&out[..out.len() - 4], "refs/heads/main").is_err(), "an answer that was cut is none");
+        let both = answer(out.as_slice(), &["refs/heads/none", "refs/heads/main-old"]).unwrap();
+        assert_eq!(both, [None, b.parse().ok()]);
     }
 
     #[test]
     fn the_request_is_small() {
-        assert_eq!(request("refs/heads/main"), b"0014command=ls-refs\n0001001fref-prefix refs/heads/main\n0000");
+        assert_eq!(request(&["refs/heads/main"]), b"0014command=ls-refs\n0001001fref-prefix refs/heads/main\n0000");
     }
 }

@@ -38,18 +38,19 @@ impl Server {
         result
     }
 
-    pub(super) fn ls_ref(&mut self, full_ref: &str) -> Result<Option<Oid>, Error> {
+    /// The ids of these refs, in their order.
+    pub(super) fn ls_refs(&mut self, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, Error> {
         if let Some(path) = self.url.local_path()
-            && let Some(found) = read_local(path, full_ref)
+            && let Some(found) = full_refs.iter().map(|name| read_local(path, name)).collect()
         {
             return Ok(found);
         }
-        self.call(|server| server.ask_for_ref(full_ref))
+        self.call(|server| server.ask_for_refs(full_refs))
     }
 
-    fn ask_for_ref(&mut self, full_ref: &str) -> Result<Option<Oid>, Error> {
+    fn ask_for_refs(&mut self, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, Error> {
         if self.link.is_stateless() && self.direct != Some(false) {
-            match self.ask_v2(full_ref) {
+            match self.ask_v2(full_refs) {
                 Ok(found) => {
                     self.direct = Some(true);
                     return Ok(found);
@@ -57,7 +58,7 @@ impl Server {
                 Err(error) if !self.may_need_discovery(&error) => return Err(error),
                 Err(error) => {
                     tracing::debug!(%error, remote = %self.url, "no answer to a direct ls-refs; asking what it can do");
-                    let found = self.discover_ref(full_ref)?;
+                    let found = self.discover_refs(full_refs)?;
                     // After a redirect the new place may well answer directly.
                     if !matches!(error, Error::Moved { .. }) {
                         self.direct = Some(false);
@@ -66,7 +67,7 @@ impl Server {
                 }
             }
         }
-        self.discover_ref(full_ref)
+        self.discover_refs(full_refs)
     }
 
     /// A server that cannot do version 2 takes the request for nonsense, each in its own way.
@@ -79,22 +80,22 @@ impl Server {
         odd && (self.direct.is_none() || matches!(error, Error::Moved { .. }))
     }
 
-    fn discover_ref(&mut self, full_ref: &str) -> Result<Option<Oid>, Error> {
-        let mut found = None;
+    fn discover_refs(&mut self, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, Error> {
+        let mut found = vec![None; full_refs.len()];
         let advert = self.advert(Service::UploadPack, |name, id| {
-            if name == full_ref {
-                found = Some(id);
+            if let Some(at) = full_refs.iter().position(|asked| *asked == name) {
+                found[at] = Some(id);
             }
         })?;
         match advert {
             Advert::Refs(_) => Ok(found),
-            Advert::V2(_) => self.ask_v2(full_ref),
+            Advert::V2(_) => self.ask_v2(full_refs),
         }
     }
 
-    fn ask_v2(&mut self, full_ref: &str) -> Result<Option<Oid>, Error> {
-        let answer = self.link.exchange(Service::UploadPack, Body::lines(ls_refs::request(full_ref)))?;
-        let found = ls_refs::answer(answer, full_ref);
+    fn ask_v2(&mut self, full_refs: &[&str]) -> Result<Vec<Option<Oid>>, Error> {
+        let answer = self.link.exchange(Service::UploadPack, Body::lines(ls_refs::request(full_refs)))?;
+        let found = ls_refs::answer(answer, full_refs);
         found.map_err(|e| self.link.explain(e))
     }
 
