@@ -26,11 +26,12 @@ pub(crate) struct Claims {
 }
 
 /// The value that somebody else's claim had, since when, by our own monotonic clock.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Seen {
     id: Oid,
     since: Instant,
-    time: Duration,
+    /// As written in the claim; None until it was read.
+    time: Option<Duration>,
 }
 
 /// What one look at the claim came to.
@@ -65,6 +66,7 @@ impl Claims {
         match pushed {
             Pushed::Ours => {
                 self.refused = 0;
+                self.seen = None;
                 Ok(Look::Held(self.held(tip, commit, began, wait_for_frees, now_seconds)))
             }
             Pushed::Other | Pushed::NotYet(_) => Ok(Look::Other),
@@ -77,7 +79,8 @@ impl Claims {
         Held { state: Arc::new(State::unlimited()), keeper: None }
     }
 
-    fn name(&self) -> String {
+    /// The ref that is claimed.
+    pub(crate) fn name(&self) -> String {
         let prefix = if self.fallback { "refs/heads/ferrofleet-claim" } else { "refs/ferrofleet/claim" };
         format!("{prefix}/{}", self.options.branch)
     }
@@ -96,28 +99,62 @@ impl Claims {
         Look::Other
     }
 
+    /// Notes what the claim's ref was at a look that was made anyway.
+    pub(crate) fn note(&mut self, found: Option<Oid>) {
+        if self.seen.as_ref().map(|s| s.id) != found {
+            self.seen = found.map(|id| Seen { id, since: Instant::now(), time: None });
+        }
+    }
+
+    /// Somebody's claim, as it was seen last.
+    pub(crate) fn others(&self) -> Option<Oid> {
+        self.seen.as_ref().map(|s| s.id)
+    }
+
+    /// Deletes somebody's claim that ran out: whoever held it is gone. What is left of its time, where it did not.
+    pub(crate) async fn sweep(&mut self) -> Result<Option<Duration>, git::Error> {
+        let Some(Seen { id, since, .. }) = self.seen else { return Ok(None) };
+        let time = self.time_of(id).await?;
+        if let Some(left) = time.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
+            return Ok(Some(left));
+        }
+        let name = self.name();
+        let deleted = self.worker.call(move |repo| repo.delete_ref(&name, id)).await?;
+        tracing::debug!(claim = %id, outcome = ?deleted, "deleted a claim that ran out");
+        self.seen = None;
+        Ok(None)
+    }
+
     /// Whether the value stood for its own written time on our monotonic clock.
     async fn expired(&mut self, id: Oid) -> Result<bool, git::Error> {
-        if let Some(seen) = self.seen.as_ref().filter(|s| s.id == id) {
-            return Ok(seen.since.elapsed() >= seen.time);
+        self.note(Some(id));
+        let time = self.time_of(id).await?;
+        Ok(self.seen.as_ref().is_some_and(|s| s.since.elapsed() >= time))
+    }
+
+    /// The time that is written in a claim.
+    async fn time_of(&mut self, id: Oid) -> Result<Duration, git::Error> {
+        if let Some(Seen { time: Some(time), .. }) = self.seen {
+            return Ok(time);
         }
         let name = self.name();
         let message =
             self.worker.call(move |repo| repo.fetch_ref(&name, id).and_then(|()| repo.commit_info(id))).await?;
         // Replaced while we looked: the next look sees the new one.
-        let time = match message {
-            Ok(info) => written_time(&info.message).unwrap_or(self.options.claim_time),
-            Err(_) => self.options.claim_time,
-        };
-        self.seen = Some(Seen { id, since: Instant::now(), time });
-        Ok(false)
+        let time = message.ok().and_then(|info| written_time(&info.message)).unwrap_or(self.options.claim_time);
+        if let Some(seen) = &mut self.seen {
+            seen.time = Some(time);
+        }
+        Ok(time)
     }
 
     async fn commit(&self, tip: Oid, counter: u64, now: i64) -> Result<Oid, git::Error> {
         let message = claim_message(&self.options, &self.run, counter);
         let author = self.author.clone();
         // A no-op where both workers share the cache.
-        self.worker.call(move |repo| repo.fetch(tip).and_then(|()| repo.commit_tree_of(tip, &message, &author, now))).await?
+        self.worker
+            .call(move |repo| repo.fetch(tip).and_then(|()| repo.commit_tree_of(tip, &message, &author, now)))
+            .await?
     }
 
     fn held(&self, tip: Oid, commit: Oid, began: Instant, took_over: bool, now: i64) -> Held {

@@ -178,15 +178,41 @@ impl<M: Metal + 'static> Engine<M> {
                 waiting_since = None;
                 continue;
             }
-            let Some(due) = due else { return Ok(so_far) };
+            let Some(due) = due else { break };
             let claim = so_far.clusters.values().any(|c| matches!(c.problem, Some((model::Reason::ClaimHeld, _))));
             let since = *waiting_since.get_or_insert_with(Instant::now);
             if !claim && since.elapsed() + due.after > DUE_WAIT + Duration::from_secs(1) {
-                return Ok(so_far);
+                break;
             }
             tokio::time::sleep(due.after).await;
             self.have = None;
         }
+        self.sweep_claims().await?;
+        Ok(so_far)
+    }
+
+    /// Waits until a claim that nobody renews ran out, and deletes it. One that changes is somebody's at work.
+    async fn sweep_claims(&mut self) -> Result<(), RunError> {
+        while self.held.is_none()
+            && let Some(claim) = self.claims.others()
+            && let Some(left) = self.claims.sweep().await?
+        {
+            tokio::time::sleep(left).await;
+            self.look().await?;
+            if self.claims.others() != Some(claim) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The branch's commit now; the claim is looked at in the same request.
+    async fn look(&mut self) -> Result<Oid, RunError> {
+        let (tip, claim) = self.remote.tip_and(self.claims.name()).await?;
+        if self.held.is_none() {
+            self.claims.note(claim);
+        }
+        tip.ok_or_else(|| self.branch_missing())
     }
 
     /// Turns of the loop until `triggers` end; the claim is released between turns and at the end.
@@ -210,7 +236,10 @@ impl<M: Metal + 'static> Engine<M> {
     /// One turn of the long-running engine: nothing but a look at the tip when nothing is due (I4).
     async fn looked(&mut self) -> Result<Ran, RunError> {
         let fresh = self.have.as_ref().is_some_and(|(_, at, _)| at.elapsed() < self.options.metal_interval);
-        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        let tip = self.look().await?;
+        if self.held.is_none() {
+            self.claims.sweep().await?;
+        }
         if let Some(settled) = self.settled.as_ref().filter(|s| fresh && s.tip == tip && s.ran.due.is_none()) {
             self.counters.quiet += 1;
             return Ok(settled.ran.clone());
@@ -231,7 +260,7 @@ impl<M: Metal + 'static> Engine<M> {
 
     /// One turn: a pass, started over while the tip moves.
     async fn turn(&mut self) -> Result<Ran, RunError> {
-        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        let tip = self.look().await?;
         self.turn_from(tip).await
     }
 

@@ -22,6 +22,13 @@ impl Remote {
         self.call(|repo| repo.tip()).await
     }
 
+    /// The branch's commit and another ref, in one request.
+    pub(crate) async fn tip_and(&self, other: String) -> Result<(Option<Oid>, Option<Oid>), git::Error> {
+        let branch = self.branch_ref();
+        let found = self.call(move |repo| repo.ls_refs(&[&branch, &other])).await?;
+        Ok((found.first().copied().flatten(), found.get(1).copied().flatten()))
+    }
+
     /// Runs on the repository's own thread, where blocking is allowed.
     pub(crate) async fn call<R: Send + 'static>(
         &self,
