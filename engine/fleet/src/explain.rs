@@ -39,7 +39,7 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &serde_saphyr::Error) -> Br
         problems.push(lines.decoder(error));
     }
     problems.truncate(PROBLEMS_MAX);
-    let text = |path: &[&str]| root.get(path).and_then(Node::text).map(str::to_owned);
+    let text = |path: &[&str]| root.get(path).filter(|n| !n.is_null()).and_then(Node::text).map(str::to_owned);
     let identity = |key| text(&["identity", key]);
     Broken {
         problems,
@@ -67,7 +67,16 @@ impl Lines<'_> {
     fn decoder(&self, error: &serde_saphyr::Error) -> Problem {
         let small = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let at = error.location().map(|l| Mark::new(small(l.line()), small(l.column()), 1)).unwrap_or_default();
-        let message = error.without_snippet().to_string().lines().next().unwrap_or_default().to_owned();
+        let said = error.without_snippet().to_string();
+        let first = said.lines().next().unwrap_or_default();
+        // The place is told apart.
+        let bare = first.rsplit_once(" at line ").map_or(first, |(bare, _)| bare);
+        let message = match bare {
+            _ if bare.starts_with("cannot deserialize null") => "a value is missing",
+            "invalid u8" | "invalid u16" | "invalid u32" => "not a whole number, or too big a one",
+            other => other,
+        };
+        let message = message.to_owned();
         self.fault(Fault { rule: INVALID_VALUE, mark: at, message, mend: String::new() })
     }
 }

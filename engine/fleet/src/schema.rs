@@ -57,6 +57,9 @@ pub(crate) fn explaining(kind: Kind) -> Value {
         for (name, definition) in definitions.iter_mut() {
             if crate::explain::PARSERS.iter().any(|(parser, _)| parser == name) {
                 *definition = json!({"type": "string", "format": name});
+            } else if name == "Protocol" {
+                // Taken in small letters too, and published as metal-api writes it.
+                *definition = json!({"type": "string", "enum": ["TCP", "UDP", "tcp", "udp"]});
             }
         }
     }

@@ -23,8 +23,20 @@ pub(crate) fn of(kind: Kind, root: &Node, lines: &Lines<'_>) -> Vec<Problem> {
     }
     let errors = checker.validator.iter_errors(&instance).take(PROBLEMS_MAX);
     let mut problems: Vec<_> = errors.flat_map(|error| problems_of(&error, &checker.schema, root, lines)).collect();
+    // Somebody else's document: what is in it follows other rules.
+    if root.get(&["kind"]).and_then(Node::text).is_some_and(|found| is_foreign(kind, found)) {
+        problems.retain(|p| p.field == "kind");
+        problems
+            .iter_mut()
+            .for_each(|p| p.mend = format!("here belongs a {}; move other documents elsewhere", kind.name()));
+    }
     problems.sort_by_key(|p| (p.mark.line, p.mark.column));
     problems
+}
+
+/// Another kind, and no misspelling of the right one.
+fn is_foreign(kind: Kind, found: &str) -> bool {
+    crate::rules::nearest(found, [kind.name()].into_iter()).is_none()
 }
 
 struct Checker {

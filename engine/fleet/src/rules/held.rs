@@ -2,7 +2,7 @@
 
 use super::{IDENTITY_CHANGED, MACHINES_CHANGED, POOL_REMOVED, VALUE_CHANGED};
 use crate::issue::{Issue, Report};
-use crate::resolve::Case;
+use crate::resolve::{Case, is_v4};
 use model::definition::{FirewallMode, SlotMode};
 use model::lock::{Identity, Values};
 use model::want::{Effective, input_digests};
@@ -61,12 +61,23 @@ pub(super) fn values(case: &mut Case<'_>) {
     let e = case.effective;
     if let Some(nodes) = node_network {
         held.adopted("spec.network.nodes", "id", e.nodes.mode.value, nodes.origin, e.nodes.id.as_ref(), &nodes.id);
+        let was = nodes.prefixes.iter().find(|p| is_v4(p)).map(|p| p.net().prefix_len());
+        if let (Some(was), Some(is), Origin::Allocated) = (was, e.nodes.length, nodes.origin) {
+            held.same("spec.network.nodes.length", "length of the node network", &was, &is);
+        }
+    } else if !lock.rendered.is_empty() && e.nodes.mode.value != SlotMode::Delegate {
+        // Complete without a network: the provider allocated one.
+        held.same("spec.network.nodes.mode", "mode of the node network", &"delegate", &mode(e.nodes.mode.value));
     }
     if let Some(vip) = vip {
         held.adopted("spec.vip", "address", e.vip.mode.value, vip.origin, e.vip.address.as_ref(), &vip.address);
-        held.same("spec.vip.network", "network of the VIP", &vip.network, &e.vip.network.value);
-        let (was, is) = (format!("{:?}", vip.kind).to_lowercase(), format!("{:?}", e.vip.kind.value).to_lowercase());
-        held.same("spec.vip.type", "type of the VIP", &was, &is);
+        // Of an adopted one they are facts, not wishes.
+        if vip.origin != Origin::Adopted {
+            held.same("spec.vip.network", "network of the VIP", &vip.network, &e.vip.network.value);
+            let (was, is) =
+                (format!("{:?}", vip.kind).to_lowercase(), format!("{:?}", e.vip.kind.value).to_lowercase());
+            held.same("spec.vip.type", "type of the VIP", &was, &is);
+        }
         held.same("spec.network.apiServerPort", "API port", &vip.port.get(), &e.api_port.value.get());
     }
     if let Some(firewall) = firewall {
@@ -104,7 +115,7 @@ impl Held<'_, '_> {
         &mut self,
         at: &str,
         name: &str,
-        mode: SlotMode,
+        wanted: SlotMode,
         origin: Origin,
         wish: Option<&T>,
         is: &T,
@@ -114,13 +125,8 @@ impl Held<'_, '_> {
             Origin::Adopted => SlotMode::Adopt,
             Origin::Delegated => SlotMode::Delegate,
         };
-        let word = |mode| match mode {
-            SlotMode::Allocate => "allocate",
-            SlotMode::Adopt => "adopt",
-            SlotMode::Delegate => "delegate",
-        };
-        if was != mode {
-            self.same(&format!("{at}.mode"), "mode", &word(was), &word(mode));
+        if was != wanted {
+            self.same(&format!("{at}.mode"), "mode", &mode(was), &mode(wanted));
         } else if let Some(wish) = wish.filter(|wish| *wish != is) {
             self.same(&format!("{at}.{name}"), name, is, wish);
         }
@@ -143,9 +149,17 @@ impl Held<'_, '_> {
         }
         let was: BTreeSet<_> = firewall.networks.iter().map(ToString::to_string).collect();
         let is: BTreeSet<_> = e.firewall.networks.value.iter().map(ToString::to_string).collect();
-        if was == is || firewall.origin == Origin::Allocated {
+        if firewall.origin != Origin::Adopted {
             self.same("spec.firewall.networks", "firewall's networks", &list(&was), &list(&is));
         }
+    }
+}
+
+fn mode(mode: SlotMode) -> &'static str {
+    match mode {
+        SlotMode::Allocate => "allocate",
+        SlotMode::Adopt => "adopt",
+        SlotMode::Delegate => "delegate",
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
     let values = Values {
         node_network: Some(NodeNetwork {
             id: uuid(1).parse().unwrap(),
-            prefixes: vec![format!("10.128.{seed}.0/24").parse().unwrap()],
+            prefixes: vec![format!("10.{seed}.0.0/{}", e.nodes.length.unwrap_or(22)).parse().unwrap()],
             origin: Origin::Allocated,
         }),
         vip: Some(Vip {

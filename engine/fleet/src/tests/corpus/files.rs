@@ -59,10 +59,18 @@ pub(super) const CASES: &[Case] = &[
         t.edit(SHOP, "flavor: default", "flavor: Calico");
         t.edit(BILLING, "apiVersion: fleet.metal-stack.io/v1alpha1", "apiVersion: fleet.metal-stack.io/v1");
     }),
+    // A manifest of Cluster API.
+    ("unknown-value", |t| {
+        t.put(SHOP, "apiVersion: cluster.x-k8s.io/v1beta2\nkind: Cluster\nmetadata: {name: shop, namespace: default}\nspec: {}\n");
+    }),
     ("out-of-range", |t| {
         t.edit(SHOP, "  pools:", "  network: {apiServerPort: 0}\n  controlPlane: {replicas: 11}\n  pools:");
         t.edit(SHOP, "replicas: 2", "replicas: -1");
         t.edit(BILLING, "replicas: 4", "replicas: 4000");
+    }),
+    ("invalid-value", |t| {
+        t.edit(SHOP, "replicas: 2", "replicas: 2.0");
+        t.edit(BILLING, "team: payments", "team: ~");
     }),
     ("invalid-value", |t| {
         t.edit(SHOP, "version: \"1.34\"", "version: latest");

@@ -49,6 +49,19 @@ pub(super) const CASES: &[Case] = &[
         let firewall = "  firewall: {networks: [mpls-muc-a], egress: [{network: mpls-muc-a}]}\n";
         t.edit(SHOP, "  pools:", &format!("{network}{vip}{firewall}  pools:"));
     }),
+    // The length of an allocated network; a network that the provider allocated.
+    ("value-changed", |t| {
+        t.lock("default.shop");
+        t.edit(SHOP, "  pools:", "  network: {nodes: {length: 20}}\n  pools:");
+        t.edit(BILLING, "      length: 22", "      mode: delegate");
+        t.edit(BILLING, "  controlPlane:", "    mode: deployment\n  addons: {ccm: {enabled: false}}\n  controlPlane:");
+        t.edit(BILLING, "    egress:\n      - network: internet\n", "");
+        let mut lock = t.lock("payments.billing");
+        lock.values.node_network = None;
+        lock.values.firewall = None;
+        t.put_lock(BILLING_LOCK, &lock);
+        t.edit(BILLING, "      mode: delegate", "      length: 22");
+    }),
     ("machines-changed", |t| {
         t.lock("default.shop");
         t.edit(SHOP, "      replicas: 2", "      size: c1-large-x86");
