@@ -6,6 +6,7 @@
 
 mod folder;
 mod store;
+mod tidy;
 
 pub(crate) use folder::Cache;
 pub(crate) use store::Store;

@@ -81,36 +81,44 @@ impl Repo {
 
     /// The same for another ref, a claim for example.
     pub fn fetch_ref(&mut self, full_ref: &str, id: Oid) -> Result<(), Error> {
-        if self.store.cache().is_damaged() {
-            self.store.cache().start_over()?;
-        }
-        if !self.store.holds(id)? {
-            let fetched = self.download(full_ref, id);
-            // A thin pack on objects that are not there after all: begin with nothing.
-            if matches!(fetched, Err(Error::Cache { .. })) {
-                self.store.cache().start_over()?;
-                self.download(full_ref, id)?;
-            } else {
-                fetched?;
-            }
-        }
-        self.store.remember(full_ref, id)?;
-        self.store.tidy(PACKS_UNTIDY_MAX)
-    }
-
-    fn download(&mut self, full_ref: &str, id: Oid) -> Result<(), Error> {
-        let have = history::newest(&self.store)?;
-        self.server.get_mut().fetch(self.store.cache(), full_ref, id, &have)?;
-        if self.store.holds(id)? {
-            return Ok(());
-        }
-        Err(Error::Protocol { remote: self.options.url.to_string(), why: format!("its pack does not hold {id}") })
+        self.healing(full_ref, id, || self.bring(full_ref, id))
     }
 
     /// All paths of a commit that was fetched. Cheap for a commit that shares most folders with the one asked before.
     pub fn tree(&self, commit: Oid) -> Result<Tree, Error> {
-        let entries = self.memo.borrow_mut().entries(&self.store, commit)?;
+        let read = || self.memo.borrow_mut().entries(&self.store, commit);
+        let entries = self.healing(&self.branch_ref(), commit, read)?;
         Ok(Tree::new(entries, self.store.clone()))
+    }
+
+    /// Runs `work`; when the cache turns out to be damaged it is filled anew, and `work` runs once more.
+    fn healing<R>(&self, full_ref: &str, id: Oid, work: impl Fn() -> Result<R, Error>) -> Result<R, Error> {
+        if !self.store.cache().is_damaged() {
+            match work() {
+                Err(Error::Cache { .. }) if self.store.cache().is_damaged() => {}
+                other => return other,
+            }
+        }
+        self.store.cache().start_over()?;
+        self.bring(full_ref, id)?;
+        work()
+    }
+
+    fn bring(&self, full_ref: &str, id: Oid) -> Result<(), Error> {
+        if self.store.holds(id)? {
+            return self.store.remember(full_ref, id);
+        }
+        let have = history::newest(&self.store)?;
+        self.server.borrow_mut().fetch(self.store.cache(), full_ref, id, &have)?;
+        if !self.store.holds(id)? {
+            let why = format!("its pack does not hold {id}");
+            return Err(Error::Protocol { remote: self.options.url.to_string(), why });
+        }
+        self.store.remember(full_ref, id)?;
+        if let Err(error) = self.store.tidy(PACKS_UNTIDY_MAX) {
+            tracing::debug!(%error, "the cache is not tidied");
+        }
+        Ok(())
     }
 
     /// The bytes of a blob, refused when there are more than `max_bytes`.

@@ -1,5 +1,6 @@
 //! The folder of a cache: its name, its lock, and starting over.
 
+use super::tidy::Tidied;
 use crate::{Error, RemoteUrl};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -8,7 +9,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 use tempfile::TempDir;
 
 /// Part of a folder's name: another layout would be another folder.
@@ -29,6 +30,8 @@ pub(crate) struct Cache {
     damaged: AtomicBool,
     /// Counts how often it was started over. Whoever uses the repository holds it for reading.
     generation: RwLock<u64>,
+    /// What was tidied already; held by whoever tidies.
+    tidied: Mutex<Option<Tidied>>,
     /// Locked as long as we live.
     _lock: File,
     /// Removed when we end.
@@ -77,6 +80,7 @@ impl Cache {
             repository: home.join(REPOSITORY),
             damaged: AtomicBool::new(false),
             generation: RwLock::new(0),
+            tidied: Mutex::default(),
             _lock: lock,
             _temporary: temporary,
         })
@@ -89,6 +93,16 @@ impl Cache {
     /// Held while the repository is used; its value changes when the repository was started over.
     pub(crate) fn enter(&self) -> RwLockReadGuard<'_, u64> {
         self.generation.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For changing files that open handles may know: only when nobody is inside. Raising the value has all handles
+    /// opened anew.
+    pub(super) fn enter_alone(&self) -> Option<RwLockWriteGuard<'_, u64>> {
+        self.generation.try_write().ok()
+    }
+
+    pub(super) fn tidied(&self) -> MutexGuard<'_, Option<Tidied>> {
+        self.tidied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn mark_damaged(&self) {
@@ -114,6 +128,7 @@ impl Cache {
         }
         self.init().map_err(|e| fail(e.message().to_owned()))?;
         **generation += 1;
+        *self.tidied() = None;
         self.damaged.store(false, Ordering::Relaxed);
         Ok(())
     }

@@ -24,7 +24,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Git's variables that tie a process to some other repository; `git` clears them for a remote too.
 const REPOSITORY_VARIABLES: &[&str] = &[
@@ -148,6 +148,8 @@ impl Link for ProcessLink {
     }
 
     fn advert(&mut self, service: Service) -> Result<Box<dyn Read + '_>, Error> {
+        // A child that nobody ended would be a zombie.
+        self.end();
         let deadline = self.deadline.unwrap_or_else(|| Deadline::start(Default::default()));
         let command = self.command(service, &deadline)?;
         self.counters.request();
@@ -254,6 +256,8 @@ impl Running {
         let _ = self.output.write_all(b"0000");
         let _ = self.output.socket.shutdown(Shutdown::Write);
         let left = if self.output.deadline.is_over() { Duration::ZERO } else { EXIT_WAIT };
+        // Its end of the socket closes when it exits: no need to look again and again.
+        drain(&self.output.socket, left);
         if !exits_within(&mut self.child, left) {
             self.kill();
         }
@@ -280,19 +284,34 @@ impl Running {
     }
 }
 
+/// Reads until the other end is closed, or for that long.
+fn drain(mut socket: &UnixStream, limit: Duration) {
+    let end = Instant::now() + limit;
+    let mut buffer = [0; 4096];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        if !matches!(socket.read(&mut buffer), Ok(read) if read > 0) {
+            return;
+        }
+    }
+}
+
 fn exits_within(child: &mut Child, limit: Duration) -> bool {
-    let end = std::time::Instant::now() + limit;
+    let end = Instant::now() + limit;
     let mut pause = Duration::from_micros(200);
     loop {
         // An error means that there is nothing left to wait for.
         if !matches!(child.try_wait(), Ok(None)) {
             return true;
         }
-        if std::time::Instant::now() >= end {
+        if Instant::now() >= end {
             return false;
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause = (pause * 2).min(Duration::from_millis(5));
     }
 }
 

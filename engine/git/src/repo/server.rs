@@ -129,7 +129,11 @@ impl Server {
             Ok(()) => Ok(()),
             Err(PackError::Wire(WireError::Remote(words))) if words.contains("not our ref") => Err(missing),
             Err(PackError::Wire(error)) => Err(self.link.explain(error)),
-            Err(PackError::Local(error)) => Err(error),
+            Err(PackError::Local(error)) => {
+                // A thin pack on objects that are not there after all, for example: begin with nothing.
+                cache.mark_damaged();
+                Err(error)
+            }
         }
     }
 
