@@ -54,7 +54,7 @@ pub(crate) struct GitArgs {
     /// User name for HTTPS; without one the password is sent as a bearer token
     #[arg(long, env = "FERROFLEET_GIT_USERNAME", value_name = "NAME", hide_env = true)]
     pub(crate) git_username: Option<String>,
-    /// File with the password or token for HTTPS; read again at every try
+    /// File with the password or token for HTTPS, read again at every try [default: $FERROFLEET_GIT_PASSWORD]
     #[arg(long, env = "FERROFLEET_GIT_PASSWORD_FILE", value_name = "FILE", hide_env = true)]
     pub(crate) git_password_file: Option<PathBuf>,
     /// Private key for SSH [default: the agent and the keys of ssh]

@@ -87,7 +87,10 @@ impl Config {
 
     fn parse(text: &str) -> anyhow::Result<Self> {
         let config: Self = serde_saphyr::from_str(text).map_err(|e| {
-            Usage::new(e.to_string(), "a configuration has fleets, metal, listen and cacheDir; see `ferrofleet run --help`")
+            Usage::new(
+                e.to_string(),
+                "a configuration has fleets, metal, listen and cacheDir; see `ferrofleet run --help`",
+            )
         })?;
         if config.fleets.is_empty() {
             return Err(Usage::new("the configuration names no fleet", "add `fleets: [{repo: URL}]`").into());
@@ -113,8 +116,15 @@ impl Config {
 impl FleetEntry {
     /// A file wins over a variable.
     pub(crate) fn credentials(&self) -> Credentials {
-        let CredentialsEntry { username_file, username_env, password_file, password_env, ssh_key, known_hosts, ca_file } =
-            &self.credentials;
+        let CredentialsEntry {
+            username_file,
+            username_env,
+            password_file,
+            password_env,
+            ssh_key,
+            known_hosts,
+            ca_file,
+        } = &self.credentials;
         let source = |file: &Option<PathBuf>, env: &Option<String>| {
             file.clone().map(Source::File).or_else(|| env.clone().map(Source::Env))
         };
@@ -163,7 +173,8 @@ cacheDir: /var/cache/ferrofleet
         let fleet = &config.fleets[0];
         assert_eq!(fleet.git_interval, Some(Duration::from_secs(15)));
         assert_eq!(fleet.metal_interval, Some(Duration::from_secs(300)));
-        let Credentials { username: Some(Source::File(user)), password: Some(Source::File(token)), .. } = fleet.credentials()
+        let Credentials { username: Some(Source::File(user)), password: Some(Source::File(token)), .. } =
+            fleet.credentials()
         else {
             panic!("two files")
         };

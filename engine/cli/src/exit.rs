@@ -42,7 +42,10 @@ impl Usage {
 
 /// Says on stderr why a command failed, and gives its code. A reader that went away (`| head`) is no failure.
 pub(crate) fn failed(error: &anyhow::Error) -> Exit {
-    if error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    if error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<std::io::Error>())
+        .any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
     {
         return Exit::Done;
     }

@@ -13,6 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The password or token for HTTPS, where no file is named.
+const PASSWORD: &str = "FERROFLEET_GIT_PASSWORD";
+
 /// The system's clock, for the edge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemClock;
@@ -79,7 +82,8 @@ impl MetalSettings {
         let client = |(name, (url, credentials)): (&String, &(String, metal_api::Credentials))| {
             let mut options = metal_api::Options::new(url, credentials.clone());
             options.write_timeout = options.write_timeout.min(claim_time / 3);
-            let client = HttpMetal::new(options, Arc::new(SystemClock)).with_context(|| format!("metal-api `{name}`"))?;
+            let client =
+                HttpMetal::new(options, Arc::new(SystemClock)).with_context(|| format!("metal-api `{name}`"))?;
             Ok((name.clone(), Arc::new(client)))
         };
         self.0.iter().map(client).collect()
@@ -97,7 +101,8 @@ impl MetalSettings {
 }
 
 fn none_named() -> Usage {
-    let hint = "set METAL_API_URL and METAL_API_HMAC (and METAL_API_HMAC_AUTH_TYPE), or `metal:` in a configuration file";
+    let hint =
+        "set METAL_API_URL and METAL_API_HMAC (and METAL_API_HMAC_AUTH_TYPE), or `metal:` in a configuration file";
     Usage::new("no metal-api is named", hint)
 }
 
@@ -113,7 +118,8 @@ fn from_environment() -> Result<Option<(String, metal_api::Credentials)>, Usage>
 
 /// The remote's address, as a usage error where it is none.
 pub(crate) fn remote(text: &str) -> anyhow::Result<RemoteUrl> {
-    Ok(RemoteUrl::parse(text).map_err(|e| Usage::new(e.to_string(), "for example --repo https://git.example.com/fleet.git"))?)
+    Ok(RemoteUrl::parse(text)
+        .map_err(|e| Usage::new(e.to_string(), "for example --repo https://git.example.com/fleet.git"))?)
 }
 
 impl GitArgs {
@@ -121,12 +127,17 @@ impl GitArgs {
         let Self { git_username, git_password_file, git_ssh_key, git_known_hosts, git_ca_file } = self.clone();
         Credentials {
             username: git_username.map(|name| Source::Value(name.into())),
-            password: git_password_file.map(Source::File),
+            password: git_password_file.map(Source::File).or_else(password_variable),
             ssh_key: git_ssh_key,
             known_hosts: git_known_hosts,
             ca_file: git_ca_file,
         }
     }
+}
+
+/// A secret in the environment is read by its name, like a file, and never becomes an argument.
+fn password_variable() -> Option<Source> {
+    std::env::var_os(PASSWORD).filter(|value| !value.is_empty()).map(|_| Source::Env(PASSWORD.to_owned()))
 }
 
 /// `--cache-dir`, else `$XDG_CACHE_HOME/ferrofleet`, else `$HOME/.cache/ferrofleet`, else a temporary one.

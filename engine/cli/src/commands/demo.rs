@@ -4,9 +4,9 @@ mod remote;
 mod story;
 
 use crate::exit::{Exit, Usage};
+use crate::life;
 use crate::output::{styles, talk};
 use crate::wiring::{self, Common, FleetSettings, MetalSettings};
-use crate::life;
 use anyhow::Context as _;
 use clap::Args;
 use gitops::{FleetStatus, Ran, Triggers, Waker};
@@ -65,7 +65,8 @@ async fn on_stage(args: &DemoArgs, scratch: &TempDir, stop: watch::Receiver<bool
     let mut engine = wiring::engine(&fleet, &common, metals, Arc::new(metal_api::Unobserved))?;
     let waker = Waker::default();
     let (halt, halted) = watch::channel(false);
-    let triggers = Triggers::new(waker.clone(), halted).watching(remote.path()).context("the remote cannot be watched")?;
+    let triggers =
+        Triggers::new(waker.clone(), halted).watching(remote.path()).context("the remote cannot be watched")?;
     let status = engine.status();
     let story = Story::begin(remote).await?;
     let running = tokio::spawn(async move { engine.run(triggers).await });
@@ -115,7 +116,7 @@ async fn play(
         let looking = story.awaits_firewalls();
         tokio::select! {
             biased;
-            () = life::asked_to_end(stop.clone()) => return Ok(Exit::Done),
+            () = life::asked_to_end(stop.clone()) => return Ok(if once { Exit::Failed } else { Exit::Done }),
             () = tokio::time::sleep_until(end), if once => anyhow::bail!("not done within {ONCE_MAX:?}"),
             changed = status.changed() => changed.context("the engine ended unexpectedly")?,
             () = tokio::time::sleep(FIREWALL_LOOK), if looking => {

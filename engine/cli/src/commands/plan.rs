@@ -68,7 +68,8 @@ pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
     let pending = is_pending(&plan, &files);
     let shown = Shown { tip, pending, plan: plan.view(), files: &files, findings: &findings };
     output::show(args.output, &shown, || output::plan::text(&shown.plan, totals, &files))?;
-    let failed = plan.incomplete || !plan.suspect.is_empty() || findings.iter().any(Finding::is_error) || is_stalled(&plan);
+    let failed =
+        plan.incomplete || !plan.suspect.is_empty() || findings.iter().any(Finding::is_error) || is_stalled(&plan);
     Ok(match (failed, pending) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::Pending,

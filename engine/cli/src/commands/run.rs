@@ -4,11 +4,11 @@ use crate::args::{Format, RepoArgs, duration};
 use crate::config::Config;
 use crate::exit::{Exit, Usage};
 use crate::fleets::{self, Handle};
+use crate::life;
 use crate::output::clusters::RanView;
 use crate::output::{self, clusters, findings, talk};
 use crate::serve::{self, MetalCounters, Server};
 use crate::wiring::{self, Common, FleetSettings, MetalSettings};
-use crate::life;
 use anyhow::Context as _;
 use clap::Args;
 use gitops::{Metals, Options, Ran};
@@ -114,7 +114,9 @@ fn fleets_of(args: &RunArgs, config: Option<&Config>) -> anyhow::Result<Vec<Flee
         }]);
     }
     let Some(config) = config else {
-        return Err(Usage::new("no fleet repository is named", "use --repo URL, FERROFLEET_REPO or --config FILE").into());
+        return Err(
+            Usage::new("no fleet repository is named", "use --repo URL, FERROFLEET_REPO or --config FILE").into()
+        );
     };
     let fleet = |entry: &crate::config::FleetEntry| {
         Ok(FleetSettings {
@@ -154,11 +156,7 @@ async fn once(args: &RunArgs, settings: Settings) -> anyhow::Result<Exit> {
     report(args.output, several, ended)
 }
 
-fn report(
-    format: Format,
-    several: bool,
-    ended: Vec<(usize, String, anyhow::Result<Ran>)>,
-) -> anyhow::Result<Exit> {
+fn report(format: Format, several: bool, ended: Vec<(usize, String, anyhow::Result<Ran>)>) -> anyhow::Result<Exit> {
     let mut exit = Exit::Done;
     let mut rans = Vec::new();
     for (_, name, result) in ended {

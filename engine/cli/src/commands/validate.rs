@@ -39,7 +39,8 @@ enum FindingsFormat {
 
 #[derive(Debug, Serialize)]
 struct Validated<'a> {
-    clusters: usize,
+    /// Files, readable or not.
+    definitions: usize,
     #[serde(flatten)]
     counts: Counts,
     findings: &'a [Finding],
@@ -51,7 +52,9 @@ pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
     if args.metal {
         findings.extend(super::block_on(from_metal(&want))?);
     }
-    let validated = Validated { clusters: want.clusters.len(), counts: Counts::of(&findings), findings: &findings };
+    let is_definition = |path: &str| path.rsplit('/').next() == Some("cluster.yaml") && !gitops::is_engine_owned(path);
+    let definitions = tree.entries().iter().filter(|entry| is_definition(&entry.path)).count();
+    let validated = Validated { definitions, counts: Counts::of(&findings), findings: &findings };
     match args.output {
         FindingsFormat::Text => output::data(&text(&validated))?,
         FindingsFormat::Json => output::show(Format::Json, &validated, String::new)?,
@@ -75,7 +78,7 @@ async fn from_metal(want: &model::Want) -> anyhow::Result<Vec<Finding>> {
 }
 
 fn text(validated: &Validated<'_>) -> String {
-    let Validated { clusters, counts, findings } = validated;
-    let clusters = styles::dim(format!("in {}", count(*clusters, "cluster")));
-    format!("{}{} {clusters}\n", findings::text(findings), counts.text("no findings"))
+    let Validated { definitions, counts, findings } = validated;
+    let definitions = styles::dim(format!("in {}", count(*definitions, "definition")));
+    format!("{}{} {definitions}\n", findings::text(findings), counts.text("no findings"))
 }

@@ -114,7 +114,8 @@ impl Cells {
     pub(crate) fn of(state: &ClusterState) -> Self {
         let Some(lock) = &state.lock else { return Self::default() };
         let values = &lock.values;
-        let prefixes = |n: &model::lock::NodeNetwork| n.prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let prefixes =
+            |n: &model::lock::NodeNetwork| n.prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let network = values.node_network.as_ref().map(prefixes).unwrap_or_default();
         let vip = values.vip.as_ref().map(|v| format!("{}:{}", v.address, v.port.get())).unwrap_or_default();
         let firewall = values.firewall.as_ref().map(|f| {

@@ -44,7 +44,8 @@ fn one(finding: &Finding) -> String {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
-    let mut out = format!("{}{}\n", paint(format!("{severity}[{rule}]")), styles::bold(format!(": {}", plain(message))));
+    let mut out =
+        format!("{}{}\n", paint(format!("{severity}[{rule}]")), styles::bold(format!(": {}", plain(message))));
     let margin = if place.line == 0 { 1 } else { place.line.to_string().len() };
     let gutter = " ".repeat(margin);
     let file = plain(&place.file);

@@ -16,7 +16,8 @@ pub(crate) struct Totals {
 /// Clusters with something to do or to say; the others are counted.
 pub(crate) fn text(view: &PlanView, totals: Totals, files: &[String]) -> String {
     let mut out = String::new();
-    let quiet = |c: &&ClusterLine| c.blocked.is_none() && c.steps.iter().all(|s| matches!(s.action, "keep" | "delegate"));
+    let quiet =
+        |c: &&ClusterLine| c.blocked.is_none() && c.steps.iter().all(|s| matches!(s.action, "keep" | "delegate"));
     for cluster in view.clusters.iter().filter(|c| !quiet(c)) {
         cluster_text(&mut out, cluster);
     }
@@ -33,7 +34,8 @@ pub(crate) fn text(view: &PlanView, totals: Totals, files: &[String]) -> String 
         out.push('\n');
     }
     let Totals { allocations, frees, files } = totals;
-    let mut parts = vec![format!("{allocations} to allocate"), format!("{frees} to free"), format!("{files} files to write")];
+    let mut parts =
+        vec![format!("{allocations} to allocate"), format!("{frees} to free"), format!("{files} files to write")];
     if allocations + frees + files == 0 {
         parts = vec!["nothing to do".to_owned()];
     }

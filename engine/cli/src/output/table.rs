@@ -26,8 +26,9 @@ impl Table {
     }
 
     fn draw(&self, on_terminal: bool) -> String {
-        let used: Vec<usize> =
-            (0..self.headings.len()).filter(|i| self.rows.iter().any(|r| r.get(*i).is_some_and(|c| !c.is_empty()))).collect();
+        let used: Vec<usize> = (0..self.headings.len())
+            .filter(|i| self.rows.iter().any(|r| r.get(*i).is_some_and(|c| !c.is_empty())))
+            .collect();
         let widths: Vec<usize> = used.iter().map(|i| self.width(*i)).collect();
         let line = |cells: Vec<&str>| {
             let padded = cells.iter().zip(&widths).map(|(cell, width)| {

@@ -20,6 +20,9 @@ pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 
 type Labels = Vec<(&'static str, String)>;
 
+/// The labels of a fleet with more.
+type With<'a> = dyn Fn(&[(&'static str, String)]) -> Labels + 'a;
+
 /// Upper ends in seconds: a list of a big project takes seconds, a firewall's allocation up to ten.
 const SECONDS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -74,16 +77,16 @@ struct Sheet {
 }
 
 impl Sheet {
-    fn set(&mut self, name: &'static str, labels: Labels, value: i64) {
-        self.gauges.entry(name).or_default().get_or_create(&labels).set(value);
+    fn set(&mut self, name: &'static str, labels: &Labels, value: i64) {
+        self.gauges.entry(name).or_default().get_or_create(labels).set(value);
     }
 
-    fn add(&mut self, name: &'static str, labels: Labels, by: i64) {
-        self.gauges.entry(name).or_default().get_or_create(&labels).inc_by(by);
+    fn add(&mut self, name: &'static str, labels: &Labels, by: i64) {
+        self.gauges.entry(name).or_default().get_or_create(labels).inc_by(by);
     }
 
-    fn count(&mut self, name: &'static str, labels: Labels, value: u64) {
-        self.counters.entry(name).or_default().get_or_create(&labels).inc_by(value);
+    fn count(&mut self, name: &'static str, labels: &Labels, value: u64) {
+        self.counters.entry(name).or_default().get_or_create(labels).inc_by(value);
     }
 
     fn register(self, registry: &mut Registry) {
@@ -127,10 +130,10 @@ fn fleet_metrics(sheet: &mut Sheet, name: &str, status: &FleetStatus) {
         labels
     };
     if let Some(at) = last_success {
-        sheet.set("last_success_timestamp_seconds", with(&[]), at.as_second());
+        sheet.set("last_success_timestamp_seconds", &with(&[]), at.as_second());
     }
     if let Some(at) = last_turn {
-        sheet.set("last_turn_timestamp_seconds", with(&[]), at.as_second());
+        sheet.set("last_turn_timestamp_seconds", &with(&[]), at.as_second());
     }
     counted(sheet, *counters, &with);
     if let Some(ran) = ran {
@@ -138,7 +141,7 @@ fn fleet_metrics(sheet: &mut Sheet, name: &str, status: &FleetStatus) {
     }
 }
 
-fn counted(sheet: &mut Sheet, counters: Counters, with: &dyn Fn(&[(&'static str, String)]) -> Labels) {
+fn counted(sheet: &mut Sheet, counters: Counters, with: &With<'_>) {
     let Counters {
         turns,
         quiet,
@@ -152,45 +155,45 @@ fn counted(sheet: &mut Sheet, counters: Counters, with: &dyn Fn(&[(&'static str,
         git_bytes,
     } = counters;
     let by = |key: &'static str, value: &str| with(&[(key, value.to_owned())]);
-    sheet.count("turns", by("work", "none"), quiet);
-    sheet.count("turns", by("work", "some"), turns.saturating_sub(quiet));
+    sheet.count("turns", &by("work", "none"), quiet);
+    sheet.count("turns", &by("work", "some"), turns.saturating_sub(quiet));
     let pushes =
         [("landed", pushes_landed), ("stale", pushes_stale), ("refused", pushes_refused), ("unknown", pushes_unknown)];
     for (outcome, value) in pushes {
-        sheet.count("push", by("outcome", outcome), value);
+        sheet.count("push", &by("outcome", outcome), value);
     }
-    sheet.count("allocations", with(&[]), allocations);
-    sheet.count("frees", with(&[]), frees);
-    sheet.count("git_requests", with(&[]), git_requests);
-    sheet.count("git_bytes", with(&[]), git_bytes);
+    sheet.count("allocations", &with(&[]), allocations);
+    sheet.count("frees", &with(&[]), frees);
+    sheet.count("git_requests", &with(&[]), git_requests);
+    sheet.count("git_bytes", &with(&[]), git_bytes);
 }
 
-fn ran_metrics(sheet: &mut Sheet, ran: &Ran, with: &dyn Fn(&[(&'static str, String)]) -> Labels) {
+fn ran_metrics(sheet: &mut Sheet, ran: &Ran, with: &With<'_>) {
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-    sheet.set("duplicates", with(&[]), number(ran.plan.duplicates.len() + ran.plan.frees.len()));
-    sheet.set("orphans", with(&[]), number(ran.plan.orphans.len()));
-    sheet.set("suspect_projects", with(&[]), number(ran.plan.suspect.len()));
+    sheet.set("duplicates", &with(&[]), number(ran.plan.duplicates.len() + ran.plan.frees.len()));
+    sheet.set("orphans", &with(&[]), number(ran.plan.orphans.len()));
+    sheet.set("suspect_projects", &with(&[]), number(ran.plan.suspect.len()));
     let errors = ran.findings.iter().filter(|f| f.is_error()).count();
-    sheet.set("findings", with(&[("severity", "error".to_owned())]), number(errors));
-    sheet.set("findings", with(&[("severity", "warning".to_owned())]), number(ran.findings.len() - errors));
+    sheet.set("findings", &with(&[("severity", "error".to_owned())]), number(errors));
+    sheet.set("findings", &with(&[("severity", "warning".to_owned())]), number(ran.findings.len() - errors));
     for (id, state) in &ran.clusters {
         let cluster = ("cluster", id.to_string());
         let condition = |kind: &str, reason: model::Reason| {
             with(&[cluster.clone(), ("type", kind.to_owned()), ("reason", reason.to_string())])
         };
-        sheet.add("clusters", with(&[("phase", format!("{:?}", state.phase))]), 1);
+        sheet.add("clusters", &with(&[("phase", format!("{:?}", state.phase))]), 1);
         if let Some((reason, _)) = state.problem.as_ref().filter(|(reason, _)| reason.kind() != ReasonKind::Good) {
-            sheet.set("condition", condition("Settled", *reason), 1);
+            sheet.set("condition", &condition("Settled", *reason), 1);
         }
         if let Some(healthy) = state.firewall_ready {
-            sheet.set("firewall_healthy", with(std::slice::from_ref(&cluster)), i64::from(healthy));
+            sheet.set("firewall_healthy", &with(std::slice::from_ref(&cluster)), i64::from(healthy));
         }
         let Some(lock) = &state.lock else { continue };
         for bad in lock.conditions.iter().filter(|c| c.status != ConditionStatus::True) {
-            sheet.set("condition", condition(&bad.kind, bad.reason), 1);
+            sheet.set("condition", &condition(&bad.kind, bad.reason), 1);
         }
         for (slot, origin) in slots(lock) {
-            sheet.add("slots", with(&[("slot", slot.to_owned()), ("origin", origin.to_owned())]), 1);
+            sheet.add("slots", &with(&[("slot", slot.to_owned()), ("origin", origin.to_owned())]), 1);
         }
     }
 }

@@ -85,7 +85,9 @@ async fn control_is_for_this_machine_or_the_token() {
     let bed = Bed::new().await;
     assert_eq!(bed.ask("POST /reconcile", "").await.0, 202);
     // A web page in a browser on this machine, and a proxy on it, speak for others.
-    for foreign in ["Origin: https://evil.example\r\n", "X-Forwarded-For: 192.0.2.1\r\n", "Forwarded: for=192.0.2.1\r\n"] {
+    for foreign in
+        ["Origin: https://evil.example\r\n", "X-Forwarded-For: 192.0.2.1\r\n", "Forwarded: for=192.0.2.1\r\n"]
+    {
         assert_eq!(bed.ask("POST /pause", foreign).await.0, 403, "{foreign}");
         let with = |token: &str| format!("{foreign}Authorization: Bearer {token}\r\n");
         assert_eq!(bed.ask("POST /reconcile", &with("wrong")).await.0, 403);

@@ -1,5 +1,5 @@
 use crate::support::{Running, ferrofleet, git, output, until};
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -55,7 +55,10 @@ fn a_push_from_another_clone_is_answered_with_one_commit() {
     assert_eq!(log, "Ferrofleet: Resolve default.cart\n");
     let changed = git(home.path(), &["-C", dir, "show", "--name-only", "--format=", "origin/main"]);
     assert!(changed.contains("stages/development/clusters/cart/cluster.lock.yaml"), "{changed}");
-    assert!(changed.lines().filter(|path| path.contains("/cart/") && path.starts_with("rendered/")).count() >= 5, "{changed}");
+    assert!(
+        changed.lines().filter(|path| path.contains("/cart/") && path.starts_with("rendered/")).count() >= 5,
+        "{changed}"
+    );
     until("the answer is shown", || {
         let told = told.lock().unwrap();
         told.contains("You pushed Add cart") && told.contains("Ferrofleet committed Resolve default.cart")

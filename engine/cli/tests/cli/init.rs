@@ -18,7 +18,7 @@ fn what_init_writes_is_valid_and_never_overwritten() {
     let schema = policy.lines().next().unwrap().split_once("$schema=").unwrap().1;
     assert!(home.path().join("platform/policies").join(schema).exists(), "{schema}");
     let valid = output(ferrofleet(home.path()).args(["validate", "platform"])).expect(0);
-    assert_eq!(valid.stdout, "no findings in 0 clusters\n");
+    assert_eq!(valid.stdout, "no findings in 0 definitions\n");
     let again = output(ferrofleet(home.path()).args(["init", "platform", "--name", "other"])).expect(64);
     assert!(again.stderr.contains("is a fleet repository already"), "{}", again.stderr);
     assert_eq!(std::fs::read_to_string(home.path().join("platform/fleet.yaml")).unwrap(), fleet);

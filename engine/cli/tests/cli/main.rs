@@ -1,5 +1,6 @@
 //! The binary as people and scripts meet it: its words, its exit codes, its files.
 //! Scenarios of the engine live in `tests/engine`; here is only what belongs to the command line.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod demo;
 mod help;

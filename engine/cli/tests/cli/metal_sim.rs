@@ -19,7 +19,8 @@ fn four_lines_flushed_then_it_serves() {
     assert_eq!(line(), "export METAL_API_HMAC=metal-admin\n");
     assert_eq!(line(), "export METAL_API_HMAC_AUTH_TYPE=Metal-Admin\n");
     let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /_sim/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /_sim/state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -37,7 +37,8 @@ fn pending_then_nothing_then_a_file() {
     for source in [&["--repo", &url][..], &["f"]] {
         let pending = plan(source).expect(2);
         assert!(pending.stdout.contains("allocate") && pending.stdout.contains("3 to allocate"), "{}", pending.stdout);
-        let json: serde_json::Value = serde_json::from_str(&plan(&[source, &["-o", "json"]].concat()).expect(2).stdout).unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&plan(&[source, &["-o", "json"]].concat()).expect(2).stdout).unwrap();
         assert_eq!(json["pending"], true);
         assert_eq!(json["clusters"][0]["cluster"], "default.shop");
     }

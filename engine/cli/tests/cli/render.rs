@@ -31,7 +31,10 @@ fn without_a_lock_nothing_is_rendered() {
     let home = tempfile::tempdir().unwrap();
     let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fleet-example");
     std::fs::create_dir(home.path().join("out")).unwrap();
-    let copy = format!("mkdir e && cd '{example}' && cp -r fleet.yaml policies stages '{0}/e' && find '{0}/e' -name '*.lock.yaml' -delete", home.path().display());
+    let copy = format!(
+        "mkdir e && cd '{example}' && cp -r fleet.yaml policies stages '{0}/e' && find '{0}/e' -name '*.lock.yaml' -delete",
+        home.path().display()
+    );
     let mut shell = std::process::Command::new("bash");
     crate::support::hermetic(&mut shell, home.path());
     assert!(shell.args(["-c", &copy]).status().unwrap().success());

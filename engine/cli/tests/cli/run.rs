@@ -94,7 +94,9 @@ fn a_lasting_engine_watches_serves_and_ends() {
     definition(home, "cart", "");
     push(home, "Add cart");
     until("the second commit", || engine_commits(home) == 2);
-    until("counted", || engine.ask("GET /metrics").1.contains("ferrofleet_push_total{fleet=\"f\",outcome=\"landed\"} 2"));
+    until("counted", || {
+        engine.ask("GET /metrics").1.contains("ferrofleet_push_total{fleet=\"f\",outcome=\"landed\"} 2")
+    });
     let (_, metrics) = engine.ask("GET /metrics");
     for line in [
         "ferrofleet_clusters{fleet=\"f\",phase=\"Rendered\"} 2",
@@ -105,6 +107,20 @@ fn a_lasting_engine_watches_serves_and_ends() {
     }
     // I7
     assert!(!metrics.contains("metal-admin"), "{metrics}");
+    until("both firewalls are up", || {
+        let metrics = engine.ask("GET /metrics").1;
+        metrics.lines().filter(|l| l.starts_with("ferrofleet_firewall_healthy{") && l.ends_with("} 1")).count() == 2
+    });
+    // So does a signal: a turn ends, and has nothing to do.
+    let quiet = |engine: &Engine| {
+        let line = engine.ask("GET /metrics").1;
+        let line =
+            line.lines().find(|l| l.starts_with("ferrofleet_turns_total") && l.contains("none")).unwrap().to_owned();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = quiet(&engine);
+    engine.process.signal("HUP");
+    until("a turn after SIGHUP", || quiet(&engine) > before);
     assert_eq!(engine.ask("POST /pause").0, "202");
     definition(home, "wiki", "");
     git(home, &["-C", "f", "pull", "-q", "../fleet.git", "main"]);
@@ -144,6 +160,33 @@ fn several_fleets_of_a_file_and_a_missing_one_delays_nobody() {
 }
 
 #[test]
+fn i7_credentials_are_in_no_output() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let sim = Simulator::start(home);
+    let url = remote(home, &sim);
+    let mut command = sim.command(home);
+    command.args([
+        "run",
+        "--once",
+        "--repo",
+        &url,
+        "--timeout",
+        "5s",
+        "--log",
+        "trace",
+        "--git-username",
+        "canary-user",
+    ]);
+    command.env("METAL_API_HMAC", "canary-hmac").env("FERROFLEET_GIT_PASSWORD", "canary-password");
+    let refused = output(&mut command).expect(1);
+    assert!(refused.stderr.contains("TRACE"));
+    for text in [&refused.stdout, &refused.stderr, &git(home, &["-C", "fleet.git", "log", "-p", "--all"])] {
+        assert!(!text.contains("canary"), "{text}");
+    }
+}
+
+#[test]
 fn a_signal_ends_once_and_leaves_no_claim() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
@@ -164,7 +207,8 @@ fn hang(address: &str, path: &str) {
     use std::io::{Read as _, Write as _};
     let body = format!("[{{\"path\": \"{path}\", \"effect\": \"hang\"}}]");
     let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let head = format!("PUT /_sim/faults HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("PUT /_sim/faults HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     stream.write_all((head + &body).as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

@@ -1,4 +1,4 @@
-use crate::support::{output, ferrofleet, run};
+use crate::support::{ferrofleet, output, run};
 
 #[test]
 fn one_kind_or_all_to_stdout_or_a_folder() {

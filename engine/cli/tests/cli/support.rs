@@ -138,7 +138,9 @@ impl Simulator {
 pub(crate) fn git(home: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
     hermetic(&mut command, home);
-    command.args(["-c", "init.defaultBranch=main", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"]).args(args);
+    command
+        .args(["-c", "init.defaultBranch=main", "-c", "user.name=Ada", "-c", "user.email=ada@example.com"])
+        .args(args);
     let output = output(&mut command);
     assert_eq!(output.code, Some(0), "git {args:?}: {}", output.stderr);
     output.stdout

@@ -77,7 +77,12 @@ impl Remote {
         let text = self.run(&["log", "--reverse", "--topo-order", &format, &range]).await?;
         let commit = |record: &str| {
             let mut fields = record.trim_start().split(FIELD).map(str::to_owned);
-            Some(Commit { id: fields.next()?, author: fields.next()?, subject: fields.next()?, message: fields.next()? })
+            Some(Commit {
+                id: fields.next()?,
+                author: fields.next()?,
+                subject: fields.next()?,
+                message: fields.next()?,
+            })
         };
         Ok(text.split(RECORD).filter_map(commit).collect())
     }
@@ -105,7 +110,8 @@ impl Remote {
 /// `git` as it is without anybody's configuration, also from within a hook or an alias.
 fn git() -> Command {
     let mut command = Command::new("git");
-    let inherited = std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(b"GIT_"));
+    let inherited =
+        std::env::vars_os().map(|(name, _)| name).filter(|name| name.as_encoded_bytes().starts_with(b"GIT_"));
     for name in inherited {
         command.env_remove(name);
     }

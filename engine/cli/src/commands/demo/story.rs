@@ -24,6 +24,15 @@ pub(super) struct Story {
     commits: BTreeMap<ClusterId, String>,
 }
 
+/// What came to the branch since the last time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pushes {
+    None,
+    /// Nothing of the engine's after it.
+    People,
+    Answered,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Known {
     phase: Option<Phase>,
@@ -63,7 +72,7 @@ impl Story {
 
     /// Tells what is new.
     pub(super) async fn tell(&mut self, ran: &Ran) -> anyhow::Result<()> {
-        self.pushes(ran).await?;
+        let pushes = self.pushes(ran).await?;
         for (id, state) in &ran.clusters {
             let before = self.clusters.get(id).cloned().unwrap_or_default();
             let problem = state.problem.as_ref().map(|(reason, message)| format!("{reason}: {message}"));
@@ -78,7 +87,12 @@ impl Story {
         self.clusters.retain(|id, _| !gone.contains(id));
         let fresh: Vec<_> = ran.findings.iter().filter(|f| !self.findings.contains(f)).cloned().collect();
         if !fresh.is_empty() {
-            talk::say(&findings::text(&fresh));
+            talk::say(findings::text(&fresh).trim_end());
+        } else if pushes == Pushes::People && self.introduced {
+            talk::say(&styles::dim("  nothing changes for any cluster"));
+        }
+        if ran.findings.is_empty() && !self.findings.is_empty() {
+            talk::say(&styles::good("no findings any more"));
         }
         self.findings.clone_from(&ran.findings);
         self.introduced = true;
@@ -86,22 +100,27 @@ impl Story {
     }
 
     /// Who changed what since the last time, and what the engine answered.
-    async fn pushes(&mut self, ran: &Ran) -> anyhow::Result<()> {
-        let Some(tip) = ran.tip.map(|tip| tip.to_string()).filter(|tip| *tip != self.tip) else { return Ok(()) };
+    async fn pushes(&mut self, ran: &Ran) -> anyhow::Result<Pushes> {
+        let mut pushes = Pushes::None;
+        let Some(tip) = ran.tip.map(|tip| tip.to_string()).filter(|tip| *tip != self.tip) else { return Ok(pushes) };
         for commit in self.remote.between(&self.tip, &tip).await? {
             match gitops::trailers(&commit.message) {
                 Some(trailers) => {
+                    pushes = Pushes::Answered;
                     if self.introduced {
                         answer(&commit);
                     }
                     let id: String = commit.id.chars().take(7).collect();
                     self.commits.extend(trailers.clusters.into_iter().map(|cluster| (cluster, id.clone())));
                 }
-                None => pushed(&commit, &self.remote.changed(&commit.id).await?),
+                None => {
+                    pushes = Pushes::People;
+                    pushed(&commit, &self.remote.changed(&commit.id).await?);
+                }
             }
         }
         self.tip = tip;
-        Ok(())
+        Ok(pushes)
     }
 
     fn cluster(&self, id: &ClusterId, state: &gitops::ClusterState, before: &Known, now: &Known) {

@@ -59,7 +59,8 @@ fn a_column_outside_of_the_shortened_text_is_not_underlined() {
 
 #[test]
 fn counts_in_words() {
-    let findings = [Finding::error("a", place(), ""), Finding::warning("b", place(), ""), Finding::warning("c", place(), "")];
+    let findings =
+        [Finding::error("a", place(), ""), Finding::warning("b", place(), ""), Finding::warning("c", place(), "")];
     let text = Counts::of(&findings).text("fine");
     assert_eq!(anstream::adapter::strip_str(&text).to_string(), "1 error, 2 warnings");
     assert_eq!(anstream::adapter::strip_str(&Counts::default().text("fine")).to_string(), "fine");
@@ -77,7 +78,8 @@ fn github_commands_cannot_be_injected() {
 
 #[test]
 fn sarif_names_rule_and_region() {
-    let findings = [Finding::error("a-rule", place(), "wrong").mend("so"), Finding::warning("b", Place::file("x"), "hm")];
+    let findings =
+        [Finding::error("a-rule", place(), "wrong").mend("so"), Finding::warning("b", Place::file("x"), "hm")];
     let log = sarif::log(&findings);
     assert_eq!(log["version"], "2.1.0");
     assert_eq!(log["runs"][0]["tool"]["driver"]["rules"], serde_json::json!([{"id": "a-rule"}, {"id": "b"}]));
