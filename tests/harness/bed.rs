@@ -85,8 +85,8 @@ impl Bed {
     pub fn until_phoned_home(&self) {
         self.until("every firewall has phoned home", |bed| {
             let machines = bed.sim.state()["machines"].as_array().cloned().unwrap_or_default();
-            let firewalls = machines.iter().filter(|m| m["allocation"]["role"] == "firewall");
-            firewalls.fold(true, |all, m| all && m["events"]["log"][0]["event"] == "Phoned Home")
+            let mut firewalls = machines.iter().filter(|m| m["allocation"]["role"] == "firewall");
+            firewalls.all(|m| m["events"]["log"][0]["event"] == "Phoned Home")
         });
     }
 

@@ -8,5 +8,6 @@
 
 pub mod bed;
 pub mod binary;
+pub mod git_http;
 pub mod peers;
 pub mod repo;
