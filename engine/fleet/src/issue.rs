@@ -1,5 +1,6 @@
 //! A finding before it has a place: file and field are known, line and column are looked up when all rules have spoken.
 
+use crate::place::short;
 use crate::rules::Rule;
 use model::{ClusterId, Finding, Place, Reason, Severity};
 
@@ -24,7 +25,7 @@ impl Issue {
             severity: Severity::Error,
             file: file.to_owned(),
             field: field.to_owned(),
-            message: message.into(),
+            message: short(message.into()),
             mend: String::new(),
             cluster: None,
             reason: None,

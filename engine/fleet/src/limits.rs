@@ -16,3 +16,7 @@ pub(crate) const POLICIES_MAX: usize = 200;
 pub(crate) const PROBLEMS_MAX: usize = 100;
 /// Characters of a line that is shown.
 pub(crate) const LINE_CHARS_MAX: usize = 200;
+/// Characters of a message: a list of what may be chosen is the longest of them.
+pub(crate) const MESSAGE_CHARS_MAX: usize = 1000;
+/// Letters of a wrong name that is compared with right ones: no right one is longer.
+pub(crate) const NAME_CHARS_MAX: usize = 100;

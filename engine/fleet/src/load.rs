@@ -34,11 +34,11 @@ pub fn load(tree: &Tree, memo: &mut Memo, now: Timestamp) -> Loaded {
     memo.begin();
     let documents = Documents::read(tree, memo, &mut issues);
     memo.end();
-    let want = want(&documents, &mut issues, now);
+    let want = want(tree, &documents, &mut issues, now);
     Loaded { want, findings: findings(tree, documents.findings, issues) }
 }
 
-fn want(documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want {
+fn want(tree: &Tree, documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want {
     let Some(fleet) = &documents.fleet else {
         if !documents.fleet_is_broken {
             issues.push(no_fleet());
@@ -57,6 +57,7 @@ fn want(documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want 
     rules::fleet(fleet, &hosts, &mut Report { issues, file: "fleet.yaml", cluster: None });
     crate::topology::cycles(fleet, &clusters, issues);
     rules::across(&clusters, &orphans, issues);
+    rules::addons_removed(tree, &clusters, issues);
     rules::orphans(&clusters, &orphans, issues);
     assemble(documents, clusters, orphans, issues)
 }

@@ -1,7 +1,7 @@
 //! From a field to its line and column: the file is read again, only where there is a finding.
 
 use crate::issue::Issue;
-use crate::limits::{FILE_BYTES_MAX, LINE_CHARS_MAX};
+use crate::limits::{FILE_BYTES_MAX, LINE_CHARS_MAX, MESSAGE_CHARS_MAX};
 use crate::yaml::{Mark, Node, Value};
 use model::{Finding, Place, Tree};
 use std::collections::HashMap;
@@ -94,12 +94,19 @@ fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<Mark>
 /// wrote into a URL (I7).
 pub(crate) fn shown(line: &str) -> String {
     let plain: String = line.chars().map(|c| if c == '\t' { ' ' } else { c }).filter(|c| !c.is_control()).collect();
-    let mut shown = without_password(plain.trim_end());
-    if let Some((end, _)) = shown.char_indices().nth(LINE_CHARS_MAX) {
-        shown.truncate(end);
-        shown.push('…');
+    cut(&without_password(plain.trim_end()), LINE_CHARS_MAX)
+}
+
+/// A message or a path without what is too long to be read in it.
+pub(crate) fn short(text: String) -> String {
+    if text.len() <= MESSAGE_CHARS_MAX { text } else { cut(&text, MESSAGE_CHARS_MAX) }
+}
+
+fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    shown
 }
 
 /// A line for a place in it; nothing when the place is beyond what is shown.

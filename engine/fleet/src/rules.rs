@@ -12,6 +12,7 @@ mod policy;
 mod reach;
 
 pub(crate) use across::{across, orphans};
+pub(crate) use addons::removed as addons_removed;
 pub(crate) use choice::{choice, nearest};
 pub(crate) use fleet::fleet;
 pub(crate) use policy::policy;
@@ -128,6 +129,7 @@ table! {
     VALUE_CHANGED = "value-changed": "What a lock holds is not changed yet.";
     MACHINES_CHANGED = "machines-changed": "Fields that would replace machines are not changed yet (R1).";
     POOL_REMOVED = "pool-removed": "Pools of a resolved cluster are not removed yet.";
+    ADDON_REMOVED = "addon-removed": "Installed add-ons of a resolved cluster are not removed yet (R13).";
     DEFINITION_REMOVED = "definition-removed": "Removing a definition deletes nothing (I9).";
 
     // What metal-api knows

@@ -1,6 +1,7 @@
 //! YAML as a tree with places: for saying where something is wrong. Only broken files and findings come here.
 
 use crate::limits::{ALIASES_MAX, DEPTH_MAX, NODES_MAX};
+use crate::place::shown;
 use crate::rules::{ALIASES, DUPLICATE_KEY, INVALID_YAML, MERGE_KEY, ONE_DOCUMENT, Rule, TOO_BIG, TOO_DEEP};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::HashMap;
@@ -162,7 +163,7 @@ fn scan_fault(error: &ScanError, text: &str) -> Fault {
 /// A collection that is being read.
 enum Open {
     Seq { mark: Mark, anchor: usize, items: Vec<Node> },
-    Map { mark: Mark, anchor: usize, fields: Vec<Field>, key: Option<(String, Mark)> },
+    Map { mark: Mark, anchor: usize, fields: Vec<Field>, seen: HashMap<String, Mark>, key: Option<(String, Mark)> },
 }
 
 #[derive(Default)]
@@ -205,7 +206,7 @@ impl Builder {
             }
             Event::SequenceStart(_, anchor, _) => self.begin(Open::Seq { mark, anchor, items: Vec::new() }, mark),
             Event::MappingStart(_, anchor, _) => {
-                self.begin(Open::Map { mark, anchor, fields: Vec::new(), key: None }, mark)
+                self.begin(Open::Map { mark, anchor, fields: Vec::new(), seen: HashMap::new(), key: None }, mark)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             _ => true,
@@ -223,7 +224,7 @@ impl Builder {
     fn end(&mut self) -> bool {
         match self.open.pop() {
             Some(Open::Seq { mark, anchor, items }) => self.add(Node { mark, value: Value::Seq(items) }, anchor),
-            Some(Open::Map { mark, anchor, fields, key: _ }) => {
+            Some(Open::Map { mark, anchor, fields, seen: _, key: _ }) => {
                 self.add(Node { mark, value: Value::Map(fields) }, anchor)
             }
             None => true,
@@ -265,25 +266,23 @@ impl Builder {
         match self.open.last_mut() {
             None => self.root = Some(node),
             Some(Open::Seq { items, .. }) => items.push(node),
-            Some(Open::Map { fields, key, .. }) => match key.take() {
+            Some(Open::Map { fields, seen, key, .. }) => match key.take() {
                 None => return self.key(node),
-                Some((key, mark)) => {
-                    if fields.iter().all(|f| f.key != key) {
-                        fields.push(Field { key, mark, node });
-                    }
-                }
+                // The first of a key counts; the second one was told.
+                Some((key, mark)) if seen.get(&key) == Some(&mark) => fields.push(Field { key, mark, node }),
+                Some(_) => {}
             },
         }
         true
     }
 
     fn key(&mut self, node: Node) -> bool {
-        let Some(Open::Map { fields, key, .. }) = self.open.last_mut() else { return true };
+        let Some(Open::Map { seen, key, .. }) = self.open.last_mut() else { return true };
         let Node { mark, value: Value::Scalar { text, plain } } = node else {
             return self.stop(Fault::new(INVALID_YAML, node.mark, "a key is text, not a list or a mapping", ""));
         };
-        if let Some(first) = fields.iter().find(|f| f.key == text) {
-            let message = format!("`{text}` is already in line {}, column {}", first.mark.line, first.mark.column);
+        if let Some(first) = seen.get(&text) {
+            let message = format!("`{}` is already in line {}, column {}", shown(&text), first.line, first.column);
             self.faults.push(Fault::new(DUPLICATE_KEY, mark, message, "keep one of the two"));
         } else if plain && text == "<<" {
             let fault = Fault::new(
@@ -294,6 +293,7 @@ impl Builder {
             );
             self.faults.push(fault);
         }
+        seen.entry(text.clone()).or_insert(mark);
         *key = Some((text, mark));
         true
     }

@@ -2,6 +2,7 @@
 
 use super::{Lines, PARSERS};
 use crate::limits::PROBLEMS_MAX;
+use crate::place::short;
 use crate::read::Problem;
 use crate::rules::{INVALID_VALUE, MISSING_FIELD, OUT_OF_RANGE, Rule, UNKNOWN_FIELD, UNKNOWN_VALUE, WRONG_TYPE};
 use crate::schema::Kind;
@@ -134,7 +135,7 @@ fn problems_of(error: &ValidationError<'_>, schema: &Value, root: &Node, lines: 
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = properties(schema, error.schema_path().as_str());
-            unexpected.iter().map(|name| unknown_field(&at, name, &known, lines)).collect()
+            unexpected.iter().take(PROBLEMS_MAX).map(|name| unknown_field(&at, name, &known, lines)).collect()
         }
         ValidationErrorKind::Required { property } => {
             vec![missing(&at, property.as_str().unwrap_or_default(), lines)]
@@ -274,7 +275,8 @@ impl<'a> Spot<'a> {
     }
 
     fn problem(&self, rule: &'static Rule, message: String, mend: String, lines: &Lines<'_>) -> Problem {
-        let (mark, field) = (self.mark, self.field.clone());
+        let mark = self.mark;
+        let (field, message) = (short(self.field.clone()), short(message));
         Problem { rule, mark, text: lines.text(mark), field, message, mend }
     }
 }

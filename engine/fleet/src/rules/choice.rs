@@ -1,10 +1,15 @@
 //! The nearest right name for a wrong one, and the list of right ones.
 
+use crate::limits::NAME_CHARS_MAX;
+
 /// Names that are listed in one message.
 const LISTED_MAX: usize = 20;
 
 /// The candidate that was probably meant.
 pub(crate) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if wrong.chars().nth(NAME_CHARS_MAX).is_some() {
+        return None;
+    }
     let plain = |s: &str| s.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let wanted = plain(wrong);
     // One letter in three may be wrong.

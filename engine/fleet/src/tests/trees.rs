@@ -206,6 +206,39 @@ fn metal_findings_are_given_their_places() {
     assert_eq!((placed[0].place.line, placed[0].place.column), (12, 7));
 }
 
+/// Each of these took minutes in some YAML library, or in a first draft of this one.
+#[test]
+fn hostile_texts_are_refused_quickly() {
+    let head = "apiVersion: fleet.metal-stack.io/v1alpha1\nkind: ClusterDefinition\nmetadata: {name: a}\nspec:\n";
+    let lines = |f: &dyn Fn(usize) -> String| (0..20_000).map(f).collect::<String>();
+    let texts = [
+        "[".repeat(1_000_000),
+        "{a: ".repeat(250_000),
+        "- ".repeat(500_000),
+        "&a ".repeat(300_000),
+        lines(&|i| format!("k{i}: 1\n")),
+        lines(&|_| "k: 1\n".to_owned()),
+        format!("{head}{}", lines(&|i| format!("  k{i}: 1\n"))),
+        format!("{head}  flavor: {}\n", "x".repeat(900_000)),
+        format!("{head}  {}: 1\n", "x".repeat(900_000)),
+        format!("{head}  kubernetes: {{version: {}}}\n", "9".repeat(900_000)),
+        format!("{head}  pools: [{}]\n", "{name: A}, ".repeat(8_000)),
+        format!("{head}  pools: [{}]\n", "{name: a}, ".repeat(8_000)),
+        format!("{head}  x: \"{}\"\n", "\\u0041".repeat(150_000)),
+    ];
+    let start = std::time::Instant::now();
+    for (index, text) in texts.iter().enumerate() {
+        let mut tree = example();
+        tree.put(SHOP, text);
+        let loaded = loaded(&tree);
+        assert!(!loaded.findings.is_empty(), "{index}");
+        for f in &loaded.findings {
+            assert!(f.message.len() < 5000 && f.field.len() < 5000 && f.place.text.len() < 2000, "{index}: {}", f.rule);
+        }
+    }
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
 fn document() -> impl Strategy<Value = Vec<u8>> {
     let yaml = prop_oneof![
         Just("spec:".to_owned()),
