@@ -1,6 +1,6 @@
 //! The example fleet.
 
-use super::kit::{example, loaded, shown};
+use super::kit::{example, loaded, shown, whole_example};
 use model::want::Flavor;
 
 #[test]
@@ -16,4 +16,15 @@ fn the_example_loads_without_findings() {
     ];
     assert_eq!(clusters, expected);
     assert!(loaded.want.clusters.values().all(|w| w.blocked.is_none()));
+}
+
+#[test]
+fn the_committed_locks_fit_the_definitions() {
+    let loaded = loaded(&whole_example());
+    assert_eq!(shown(&loaded.findings), "");
+    for wanted in loaded.want.clusters.values() {
+        let lock = wanted.lock.as_deref().expect("each has a lock");
+        assert_eq!(lock.source.digest, wanted.digest, "{}", wanted.id);
+        assert_eq!(lock.rendered, model::want::input_digests(&wanted.effective, &lock.values), "{}", wanted.id);
+    }
 }

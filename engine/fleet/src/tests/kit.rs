@@ -19,11 +19,17 @@ pub(super) fn now() -> Timestamp {
     "2026-11-21T00:00:00Z".parse().unwrap()
 }
 
-/// The human documents of `fleet-example/`.
-pub(super) fn example() -> MemoryTree {
+/// All of `fleet-example/`, with what the engine committed.
+pub(super) fn whole_example() -> MemoryTree {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fleet-example");
     let mut tree = MemoryTree::default();
     read_into(&mut tree, &root, &root);
+    tree
+}
+
+/// The human documents of `fleet-example/`.
+pub(super) fn example() -> MemoryTree {
+    let mut tree = whole_example();
     tree.files.retain(|path, _| !path.ends_with(".lock.yaml") && !path.starts_with("rendered/"));
     tree
 }
