@@ -1,6 +1,9 @@
 //! The fleets of a lasting process: each in a task of its own, with what others may know of it and do to it.
 
+mod news;
+
 use crate::wiring::{Common, FleetSettings};
+use anyhow::Context as _;
 use gitops::{Engine, FleetStatus, Triggers, Waker};
 use metal_api::HttpMetal;
 use model::Timestamp;
@@ -87,6 +90,8 @@ pub(crate) async fn keep(
         }
     };
     handle.status.get_or_init(|| engine.status());
+    tracing::info!(fleet = %handle.name, "watching");
+    let telling = tokio::spawn(news::tell(handle.name.clone(), engine.status()));
     while wait_until(paused.clone(), false, &stop).await {
         let (halt, halted) = watch::channel(false);
         let run = engine.run(triggers(&handle, halted));
@@ -96,7 +101,9 @@ pub(crate) async fn keep(
         };
         tokio::join!(run, halts);
     }
-    Ok(())
+    // What came last is told before it ends: its channel closes with the engine.
+    drop((engine, handle));
+    telling.await.context("telling the news of a fleet ended unexpectedly")
 }
 
 /// Waits until `paused` is as wanted; false when the process is to end before that.

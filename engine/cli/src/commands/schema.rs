@@ -32,15 +32,15 @@ pub(crate) fn schema(args: &SchemaArgs) -> anyhow::Result<Exit> {
             std::fs::create_dir_all(out).with_context(|| format!("{} cannot be made", out.display()))?;
             for (name, schema) in schemas {
                 let path = out.join(name);
-                let text = serde_json::to_string_pretty(schema)? + "\n";
-                std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+                std::fs::write(&path, fleet::init::text(schema))
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
             }
             output::talk::note(&format!("wrote {} to {}", output::count(schemas.len(), "schema"), out.display()));
         }
-        (None, [(_, schema)]) => output::data(&(serde_json::to_string_pretty(schema)? + "\n"))?,
+        (None, [(_, schema)]) => output::data(&fleet::init::text(schema))?,
         (None, schemas) => {
             let all: serde_json::Map<_, _> = schemas.iter().cloned().collect();
-            output::data(&(serde_json::to_string_pretty(&all)? + "\n"))?;
+            output::data(&fleet::init::text(&all.into()))?;
         }
     }
     Ok(Exit::Done)

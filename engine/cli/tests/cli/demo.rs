@@ -1,7 +1,6 @@
-use crate::support::{Running, ferrofleet, git, output, until};
+use crate::support::{Running, collected, ferrofleet, git, output, until};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 /// Temporary folders of demos that did not clean up.
 fn left(tmp: &Path) -> Vec<String> {
@@ -82,19 +81,6 @@ fn a_folder_keeps_the_demo_and_goes_on() {
     std::fs::remove_file(home.path().join("kept/metal-api.state")).unwrap();
     let refused = output(ferrofleet(home.path()).args(args)).expect(64);
     assert!(refused.stderr.contains("what the simulator had is not"), "{}", refused.stderr);
-}
-
-/// Reads on while the process writes, so that it never waits for us.
-fn collected(mut pipe: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let shared = text.clone();
-    std::thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        while let Ok(read @ 1..) = pipe.read(&mut bytes) {
-            shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
-    });
-    text
 }
 
 fn shell(home: &Path, line: &str) -> Option<i32> {

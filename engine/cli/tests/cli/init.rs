@@ -3,25 +3,40 @@ use crate::support::{ferrofleet, output};
 #[test]
 fn what_init_writes_is_valid_and_never_overwritten() {
     let home = tempfile::tempdir().unwrap();
-    let made = output(ferrofleet(home.path()).args(["init", "platform"])).expect(0);
-    assert_eq!(
-        made.stdout,
-        "platform/fleet.yaml\nplatform/policies/default.yaml\nplatform/schemas/fleet.json\n\
-         platform/schemas/clusterpolicy.json\nplatform/schemas/clusterdefinition.json\nplatform/schemas/clusterlock.json\n"
-    );
+    let home = home.path();
+    std::fs::create_dir(home.join("platform")).unwrap();
+    std::fs::write(home.join("platform/README.md"), "mine").unwrap();
+    let made = output(ferrofleet(home).args(["init", "platform"])).expect(0);
+    for line in made.stdout.lines() {
+        assert!(home.join(line).is_file(), "{line}");
+    }
+    insta::assert_snapshot!("init_files", made.stdout);
     insta::assert_snapshot!("init_next_steps", made.stderr);
-    let fleet = std::fs::read_to_string(home.path().join("platform/fleet.yaml")).unwrap();
-    assert!(fleet.starts_with("# yaml-language-server: $schema=schemas/fleet.json\n"), "{fleet}");
+    assert_eq!(std::fs::read_to_string(home.join("platform/README.md")).unwrap(), "mine");
+    let fleet = std::fs::read_to_string(home.join("platform/fleet.yaml")).unwrap();
     assert!(fleet.contains("  name: platform\n"), "{fleet}");
-    // Schemas are wired to files that are there.
-    let policy = std::fs::read_to_string(home.path().join("platform/policies/default.yaml")).unwrap();
-    let schema = policy.lines().next().unwrap().split_once("$schema=").unwrap().1;
-    assert!(home.path().join("platform/policies").join(schema).exists(), "{schema}");
-    let valid = output(ferrofleet(home.path()).args(["validate", "platform"])).expect(0);
+    let valid = output(ferrofleet(home).args(["validate", "platform"])).expect(0);
     assert_eq!(valid.stdout, "no findings in 0 definitions\n");
-    let again = output(ferrofleet(home.path()).args(["init", "platform", "--name", "other"])).expect(64);
+    let again = output(ferrofleet(home).args(["init", "platform", "--name", "other"])).expect(64);
     assert!(again.stderr.contains("is a fleet repository already"), "{}", again.stderr);
-    assert_eq!(std::fs::read_to_string(home.path().join("platform/fleet.yaml")).unwrap(), fleet);
+    assert_eq!(std::fs::read_to_string(home.join("platform/fleet.yaml")).unwrap(), fleet);
+}
+
+#[test]
+fn the_example_beside_the_stages_is_a_whole_cluster_of_a_wired_schema() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    output(ferrofleet(home).args(["init", "."])).expect(0);
+    let folder = home.join("stages/development/clusters/first");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::copy(home.join("stages/development/cluster.yaml.example"), folder.join("cluster.yaml")).unwrap();
+    let valid = output(ferrofleet(home).arg("validate")).expect(0);
+    assert_eq!(valid.stdout, "no findings in 1 definition\n");
+    for (file, from) in [("fleet.yaml", home), ("policies/default.yaml", &home.join("policies"))] {
+        let text = std::fs::read_to_string(home.join(file)).unwrap();
+        let schema = text.lines().next().unwrap().split_once("$schema=").unwrap().1;
+        assert!(from.join(schema).exists(), "{file}: {schema}");
+    }
 }
 
 #[test]

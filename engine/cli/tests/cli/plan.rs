@@ -48,7 +48,7 @@ fn pending_then_nothing_then_a_file() {
     assert_eq!(plan(&["f"]).expect(0).stdout.lines().last(), Some("Plan: nothing to do"));
     definition(home, "shop", "  controlPlane: {replicas: 3}\n");
     let edited = plan(&["f"]).expect(2).stdout;
-    assert!(edited.contains("write rendered/mgmt/default/shop/control-plane.yaml"), "{edited}");
+    assert!(edited.contains("write rendered/mgmt-muc/default/shop/control-plane.yaml"), "{edited}");
     assert!(edited.contains("0 to allocate"), "{edited}");
     push(home, "More");
     assert_eq!(plan(&["--repo", &url]).expect(2).stdout, edited);

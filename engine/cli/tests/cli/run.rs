@@ -1,7 +1,8 @@
 use crate::plan::{definition, push, remote};
-use crate::support::{Running, Simulator, git, output, until};
+use crate::support::{Running, Simulator, collected, git, output, until};
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 fn claims(home: &Path) -> String {
     git(home, &["-C", "fleet.git", "for-each-ref", "refs/ferrofleet"])
@@ -49,6 +50,7 @@ fn a_finding_makes_once_fail_after_the_others_were_committed() {
 struct Engine {
     process: Running,
     address: String,
+    log: Arc<Mutex<String>>,
 }
 
 impl Engine {
@@ -64,9 +66,7 @@ impl Engine {
             }
             seen += &line;
         };
-        // The log is read on, so that the engine never waits for us.
-        std::thread::spawn(move || log.lines().for_each(drop));
-        Self { process, address }
+        Self { process, address, log: collected(log) }
     }
 
     fn ask(&self, request: &str) -> (String, String) {
@@ -131,6 +131,33 @@ fn a_lasting_engine_watches_serves_and_ends() {
     engine.process.signal("TERM");
     assert_eq!(engine.process.wait(), Some(0));
     assert_eq!(claims(home), "");
+}
+
+#[test]
+fn i4_a_finding_is_logged_when_it_comes_and_when_it_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let sim = Simulator::start(home);
+    let url = remote(home, &sim);
+    let mut engine = Engine::start(&sim, home, &["--repo", &url, "--git-interval", "20ms"]);
+    until("the first commit", || engine_commits(home) == 1);
+    git(home, &["-C", "f", "pull", "-q", "../fleet.git", "main"]);
+    definition(home, "broken", "  pool: []\n");
+    push(home, "Break it");
+    let turns = |engine: &Engine| {
+        let metrics = engine.ask("GET /metrics").1;
+        let of = metrics.lines().filter(|l| l.starts_with("ferrofleet_turns_total"));
+        of.map(|l| l.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum::<u64>()
+    };
+    until("the finding", || engine.log.lock().unwrap().contains("unknown-field"));
+    let before = turns(&engine);
+    until("ten more turns", || turns(&engine) > before + 10);
+    assert_eq!(engine.log.lock().unwrap().matches("unknown-field").count(), 1);
+    std::fs::remove_dir_all(home.join("f/stages/development/clusters/broken")).unwrap();
+    push(home, "Mend it");
+    until("no finding", || engine.log.lock().unwrap().contains("no findings any more"));
+    engine.process.signal("TERM");
+    assert_eq!(engine.process.wait(), Some(0));
 }
 
 #[test]

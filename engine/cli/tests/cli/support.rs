@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longest that anything here may take before it counts as hanging.
@@ -144,4 +145,17 @@ pub(crate) fn git(home: &Path, args: &[&str]) -> String {
     let output = output(&mut command);
     assert_eq!(output.code, Some(0), "git {args:?}: {}", output.stderr);
     output.stdout
+}
+
+/// Reads on while the process writes, so that it never waits for us.
+pub(crate) fn collected(mut pipe: impl std::io::Read + Send + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let shared = text.clone();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        while let Ok(read @ 1..) = pipe.read(&mut bytes) {
+            shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    });
+    text
 }
