@@ -4,4 +4,5 @@ mod bad_days;
 mod converge;
 mod crash;
 mod interleave;
+mod lasting;
 mod race;

@@ -11,8 +11,11 @@ pub fn ferrofleet() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        // A benchmark measures what is shipped, a test what it was built with.
+        let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let built = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "ferrofleet", "--message-format=json-render-diagnostics"])
+            .args(["build", "--quiet", "--package", "ferrofleet", "--profile", profile])
+            .arg("--message-format=json-render-diagnostics")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
             .output()

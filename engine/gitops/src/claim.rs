@@ -367,6 +367,10 @@ impl Keeper {
         if matches!(pushed, Pushed::Ours) {
             self.state.confirm(began, commit);
         }
+        let (took, time) = (began.elapsed(), self.options.claim_time);
+        if took > time / 4 {
+            tracing::warn!(?took, claim_time = ?time, "renewing the claim takes long; a longer --claim-time leaves time to write");
+        }
         Ok(pushed)
     }
 }

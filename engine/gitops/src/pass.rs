@@ -61,6 +61,7 @@ impl<M: Metal + 'static> Engine<M> {
         let mut findings = view.findings.clone();
         let from_metal = fleet::metal_findings(&view.want, &have, self.clock.now());
         if !from_metal.is_empty() {
+            let from_metal = self.placed(&view, from_metal).await?;
             let mut blocked = (*view).clone();
             block(&mut blocked.want, &from_metal);
             view = Arc::new(blocked);
