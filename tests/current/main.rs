@@ -1,4 +1,10 @@
 //! What is generated is what the code would generate now. `FERROFLEET_UPDATE=1` writes it anew.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "test code, helpers of tests included"
+)]
 
 mod example;
 mod schemas;

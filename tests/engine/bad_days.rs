@@ -27,7 +27,9 @@ fn i6_a_broken_definition_stops_only_its_cluster() {
 
 #[test]
 fn each_answer_of_a_bad_metal_api_is_named_and_nothing_is_committed_of_it() {
-    for (status, reason) in [(401, "Unauthorized"), (403, "Unauthorized"), (500, "MetalUnreachable"), (422, "MetalUnreachable")] {
+    for (status, reason) in
+        [(401, "Unauthorized"), (403, "Unauthorized"), (500, "MetalUnreachable"), (422, "MetalUnreachable")]
+    {
         let bed = bed_with(&["shop"]);
         let fault = json!([{"path": "*/network/find", "effect": {"status": status, "message": "a bad day"}}]);
         bed.sim.set_faults(fault);

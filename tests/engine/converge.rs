@@ -17,7 +17,9 @@ fn a_pushed_definition_comes_back_with_lock_and_output_in_one_commit() {
         assert!(bed.remote.paths().contains(&format!("{output}/{file}")), "{file}");
     }
     let message = bed.remote.git(["log", "-1", "--format=%B", "main"]);
-    for part in ["Resolve default.shop", "Fleet-Cluster: default.shop", &format!("Fleet-Source: {pushed}"), "Fleet-Run: "] {
+    for part in
+        ["Resolve default.shop", "Fleet-Cluster: default.shop", &format!("Fleet-Source: {pushed}"), "Fleet-Run: "]
+    {
         assert!(message.contains(part), "{part} is missing in\n{message}");
     }
     assert_eq!(bed.remote.claims(), Vec::<String>::new(), "the claim is gone");

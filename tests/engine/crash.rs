@@ -131,7 +131,8 @@ fn killed_while_it_takes_and_while_it_holds_the_claim() {
 #[test]
 fn sigterm_ends_a_run_and_deletes_its_claim() {
     let bed = bed_with_shop();
-    bed.sim.set_faults(json!([{"method": "POST", "path": "*/network/allocate", "times": 1, "effect": {"delayMs": 200}}]));
+    bed.sim
+        .set_faults(json!([{"method": "POST", "path": "*/network/allocate", "times": 1, "effect": {"delayMs": 200}}]));
     let process = bed.spawn_once();
     bed.until("the claim is held", |bed| !bed.remote.claims().is_empty());
     process.signal("TERM");

@@ -152,7 +152,8 @@ impl Bed {
             let list = state[kind].as_array().cloned().unwrap_or_default();
             let ours = list.into_iter().filter(|r| {
                 let tags = strings(&r[tags]);
-                let names = has(&tags, model::tags::CLUSTER_ID, cluster) || has(&tags, model::tags::CLUSTER_RESOURCE, cluster);
+                let names =
+                    has(&tags, model::tags::CLUSTER_ID, cluster) || has(&tags, model::tags::CLUSTER_RESOURCE, cluster);
                 let slot_tag = tags.iter().find_map(|t| t.strip_prefix(model::tags::SLOT)?.strip_prefix('='));
                 names && slot_tag.is_some_and(|s| s.split('.').next() == Some(slot))
             });

@@ -1,4 +1,10 @@
 //! Other people's programs, run for real. What is missing is built or named: see `tests/harness/peers.rs`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "test code, helpers of tests included"
+)]
 
 mod forge;
 mod gitea;

@@ -22,7 +22,7 @@ fn main() {
     for clusters in [3, 1_000] {
         let mut took = measure(clusters);
         took.sort_by(f64::total_cmp);
-        let [p50, p95, max] = [0.5, 0.95, 1.0].map(|q| fleet_of::quantile(&took, q));
+        let [p50, p95, max] = [0.5, 0.95, 1.0].map(|q| quantile(&took, q));
         println!("{clusters:>9} {p50:>10.1} {p95:>10.1} {max:>10.1}");
     }
 }
@@ -66,4 +66,10 @@ fn commit_after(remote: &Bare, commit: &str) {
         assert!(Instant::now() < until, "no commit after {commit} within {LIMIT:?}");
         std::thread::park_timeout(Duration::from_micros(500));
     }
+}
+
+/// The q-th quantile of some durations in milliseconds.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let at = ((sorted.len() - 1) as f64 * q).round();
+    sorted[at as usize]
 }

@@ -43,9 +43,3 @@ pub(crate) fn repository(dir: &Path, count: usize) -> Bare {
     ok(git(&home).arg("-C").arg(&bare.path).args(["repack", "-adq"]));
     bare
 }
-
-/// The q-th quantile of some durations in milliseconds.
-pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let at = ((sorted.len() - 1) as f64 * q).round();
-    sorted[at as usize]
-}

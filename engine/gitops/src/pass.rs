@@ -81,6 +81,12 @@ impl<M: Metal + 'static> Engine<M> {
         plan::plan(&view.want, have, &setting)
     }
 
+    /// With the lines of the files they are about.
+    async fn placed(&self, view: &View, findings: Vec<Finding>) -> Result<Vec<Finding>, RunError> {
+        let tree = view.corrected.clone();
+        Ok(self.remote.call(move |_| Ok(fleet::placed(findings, &tree))).await?)
+    }
+
     /// Under the claim everything is read again: metal-api first, then the tip, so that a lock that says whose a
     /// resource is was read after the resource was.
     async fn decide_under_claim(&mut self, before: &Decided) -> Result<Decided, RunError> {

@@ -36,6 +36,15 @@ pub struct StepLine {
     pub detail: String,
 }
 
+impl PlanView {
+    /// What stands in metal-api beside what the locks name, a sentence each.
+    pub fn leftovers(&self) -> impl Iterator<Item = String> {
+        let duplicates = self.duplicates.iter().map(|line| format!("a duplicate: {line}"));
+        let orphans = self.orphans.iter().map(|line| format!("no definition and no lock names {line}"));
+        duplicates.chain(orphans).chain(self.suspect.iter().cloned())
+    }
+}
+
 impl Plan {
     pub fn view(&self) -> PlanView {
         let cluster = |(id, plan): (&ClusterId, &crate::ClusterPlan)| ClusterLine {

@@ -193,6 +193,9 @@ fn text(name: Option<&str>, ran: &Ran) -> anyhow::Result<()> {
         talk::say(findings::text(&ran.findings).trim_end());
         talk::say("");
     }
+    for line in ran.plan.view().leftovers() {
+        talk::warning(&line);
+    }
     if let Some(name) = name {
         output::data(&format!("{}\n", output::styles::bold(name)))?;
     }

@@ -16,6 +16,8 @@ pub(crate) struct RanView<'a> {
     commits: Vec<CommitView<'a>>,
     clusters: Vec<ClusterView<'a>>,
     findings: &'a [Finding],
+    /// Duplicates that stay, orphans, and why projects are suspect.
+    leftovers: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +58,7 @@ impl<'a> RanView<'a> {
             commits: ran.commits.iter().map(commit).collect(),
             clusters: ran.clusters.iter().map(|(id, state)| ClusterView::new(id, state)).collect(),
             findings: &ran.findings,
+            leftovers: ran.plan.view().leftovers().collect(),
         }
     }
 }
