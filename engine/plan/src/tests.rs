@@ -108,7 +108,7 @@ fn a_duplicate_goes_only_when_a_lock_names_another_and_it_is_young_and_empty() {
     project(&mut lived_in).machines.push(machine_in("n2"));
     assert_eq!(freed(&lived_in), []);
 
-    let mut of_another_fleet = young.clone();
+    let mut of_another_fleet = young;
     let labels = &mut project(&mut of_another_fleet).networks[1].labels;
     *labels = labels.clone().with(tags::FLEET, "other");
     assert_eq!(freed(&of_another_fleet), []);
