@@ -101,3 +101,29 @@ fn i7_the_hmac_is_nowhere() {
     let all = format!("{}{}{}", ran.stdout, ran.stderr, bed.remote.git(["log", "-p", "--all"]));
     assert!(!all.contains(key), "the key stands in what was printed or committed");
 }
+
+/// Refuses pushes of refs that match a shell pattern.
+fn refuse_refs(bed: &Bed, pattern: &str) {
+    bed.remote.hook("update", &format!("#!/bin/sh\ncase $1 in {pattern}) echo 'no such refs here' >&2; exit 1;; esac\n"));
+}
+
+#[test]
+fn a_server_that_refuses_refs_outside_of_heads_gets_its_claim_among_the_branches() {
+    let bed = bed_with(&["shop"]);
+    refuse_refs(&bed, "refs/ferrofleet/*");
+    let _ = bed.run_once().expect(0);
+    bed.assert_one_of_each("default.shop", &folder("shop"));
+    assert_eq!(bed.remote.claims(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_refuses_every_claim_gets_nothing_allocated_until_one_engine_is_said_to_be_alone() {
+    let bed = bed_with(&["shop"]);
+    refuse_refs(&bed, "refs/ferrofleet/*|refs/heads/ferrofleet-claim/*");
+    let ran = bed.run_once().expect(1);
+    assert!(ran.stdout.contains("ClaimRefused") && ran.stdout.contains("--single-writer"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("no such refs here"), "{}", ran.stdout);
+    assert_eq!(bed.writes(), Vec::<String>::new());
+    let _ = bed.spawn_once_with(&["--single-writer"]).finish(LIMIT).expect(0);
+    bed.assert_one_of_each("default.shop", &folder("shop"));
+}

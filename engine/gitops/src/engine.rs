@@ -36,13 +36,6 @@ pub enum RunError {
     Outraced { branch: String, tries: u32 },
     #[error("the remote refused the commit to {branch}: {refusal}")]
     PushRefused { branch: String, refusal: git::Refusal },
-    #[error(
-        "the remote refuses claims, so nothing is allocated or freed: {words}; allow refs/ferrofleet/claim/*, or say \
-         --single-writer if this engine is the only one"
-    )]
-    ClaimsRefused { words: String },
-    #[error("a claim is held by somebody else and was not released within {waited:?}")]
-    ClaimHeld { waited: Duration },
     #[error("fleet.yaml names the metal-api `{name}`, which the engine was not told of; it knows: {known}")]
     MetalNotConfigured { name: String, known: String },
     #[error("not done within {limit:?}; the next run goes on from what is at the tip")]
@@ -91,9 +84,17 @@ pub struct Engine<M> {
     pub(crate) calls: allocate::Calls,
     have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
     settled: Option<Settled>,
+    stalled: Option<Stalled>,
     pub(crate) retries: u32,
     pub(crate) counters: Counters,
     status: watch::Sender<FleetStatus>,
+}
+
+/// The remote refused a commit on this tip: tried again when the tip moves, and at every reading of metal-api.
+struct Stalled {
+    tip: Oid,
+    since: Instant,
+    refusal: git::Refusal,
 }
 
 /// The last turn ended with nothing left to do on this tip.
@@ -127,6 +128,7 @@ impl<M: Metal + 'static> Engine<M> {
             calls: allocate::Calls::default(),
             have: None,
             settled: None,
+            stalled: None,
             retries: 0,
             counters: Counters::default(),
             status: watch::Sender::default(),
@@ -240,6 +242,11 @@ impl<M: Metal + 'static> Engine<M> {
         if self.held.is_none() {
             self.claims.sweep().await?;
         }
+        let interval = self.options.metal_interval;
+        if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tip == tip && s.since.elapsed() < interval) {
+            let refusal = stalled.refusal.clone();
+            return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
+        }
         if let Some(settled) = self.settled.as_ref().filter(|s| fresh && s.tip == tip && s.ran.due.is_none()) {
             self.counters.quiet += 1;
             return Ok(settled.ran.clone());
@@ -247,7 +254,14 @@ impl<M: Metal + 'static> Engine<M> {
         if !fresh || self.settled.as_ref().is_some_and(|s| s.ran.due.is_some()) {
             self.have = None;
         }
-        let mut ran = self.turn_from(tip).await?;
+        let turned = self.turn_from(tip).await;
+        self.stalled = match &turned {
+            Err(RunError::PushRefused { refusal, .. }) => {
+                Some(Stalled { tip, since: Instant::now(), refusal: refusal.clone() })
+            }
+            Ok(_) | Err(_) => None,
+        };
+        let mut ran = turned?;
         let mut pushed = !ran.commits.is_empty();
         // A lock that landed says which of two resources is a duplicate: look once more.
         while pushed {
@@ -429,12 +443,16 @@ impl<M: Metal + 'static> Engine<M> {
                 due
             }
             Err(error) => {
-                tracing::warn!(%error, "the turn failed");
+                let text = error.to_string();
+                // Said once; the status goes on saying it.
+                if self.status.borrow().error.as_ref() != Some(&text) {
+                    tracing::warn!(error = text, "the turn failed");
+                }
                 self.settled = None;
                 self.status.send_modify(|status| {
                     status.last_turn = Some(now);
                     status.writing_since = None;
-                    status.error = Some(error.to_string());
+                    status.error = Some(text);
                     status.counters = counters;
                 });
                 None

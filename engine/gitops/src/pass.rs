@@ -40,19 +40,17 @@ impl<M: Metal + 'static> Engine<M> {
         if !decided.plan.suspect.is_empty() && self.remote.tip().await? != Some(tip) {
             return Ok(Passed::Stale);
         }
-        let mut claim_is_others = false;
+        let mut claim = Claimed::Ours;
         let mut done = Done::default();
         if decided.plan.writes_metal() {
-            match self.claim(tip).await? {
-                Claimed::Ours => {
-                    decided = self.decide_under_claim(&decided).await?;
-                    done = self.write_metal(&mut decided).await?;
-                }
-                Claimed::Others => claim_is_others = true,
-                Claimed::Never(words) => return Err(RunError::ClaimsRefused { words }),
+            claim = self.claim(tip).await?;
+            if let Claimed::Ours = claim {
+                decided = self.decide_under_claim(&decided).await?;
+                done = self.write_metal(&mut decided).await?;
             }
         }
-        self.commit(decided, done, claim_is_others).await
+        // Without the claim nothing is allocated; what else changed is committed all the same.
+        self.commit(decided, done, claim).await
     }
 
     /// Plans from a view and what metal-api has; nothing is written.
@@ -128,7 +126,7 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     /// Writes locks and output as one commit on the tip that was read, or nothing.
-    async fn commit(&mut self, decided: Decided, done: Done, claim_is_others: bool) -> Result<Passed, RunError> {
+    async fn commit(&mut self, decided: Decided, done: Done, claim: Claimed) -> Result<Passed, RunError> {
         let Decided { view, have, findings, plan } = decided;
         let locks = Arc::new(plan::settle(&view.want, &plan, &done));
         let Drafted { edited, commit } = self.draft(&view, &locks, &done).await?;
@@ -144,7 +142,7 @@ impl<M: Metal + 'static> Engine<M> {
             tracing::info!(commit = %id, clusters = edited.changed.len(), "{title}");
             landed = Some(Commit { id, title, clusters: edited.changed.clone() });
         }
-        let facts = Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim_is_others };
+        let facts = Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim: &claim };
         Ok(Passed::Ended(Box::new(self.ran(&facts, findings, plan, landed))))
     }
 
@@ -246,6 +244,15 @@ impl<M: Metal + 'static> Engine<M> {
             let Some(wanted) = ended.view.want.clusters.get(id) else { continue };
             let lock = ended.locks.get(id).cloned().map(Arc::new).or_else(|| wanted.lock.clone());
             let mut state = state(wanted, cluster, ended.done, ended.have, lock);
+            if let (Claimed::Never(words), Some((reason @ Reason::ClaimHeld, message))) =
+                (ended.claim, &mut state.problem)
+            {
+                *reason = Reason::ClaimRefused;
+                *message = format!(
+                    "the remote refuses claims, so nothing is allocated: {words}; allow refs/ferrofleet/claim/*, or say \
+                     --single-writer if this engine is the only one"
+                );
+            }
             if let Some(path) = ended.edited.obstructed.get(id) {
                 let message = format!("`{path}` lies where the engine must write a folder or the lock; move it away");
                 state.problem = Some((Reason::InvalidDefinition, message));
@@ -257,7 +264,7 @@ impl<M: Metal + 'static> Engine<M> {
             clusters.insert(id.clone(), state);
         }
         let tip = commit.as_ref().map_or(ended.view.tip, |c| c.id);
-        let due = self.due(&plan, ended.done, &clusters, ended.claim_is_others);
+        let due = self.due(&plan, ended.done, &clusters, ended.claim);
         let incomplete = plan.incomplete;
         Ran { tip: Some(tip), commits: commit.into_iter().collect(), clusters, findings, plan, incomplete, due }
     }
@@ -268,7 +275,7 @@ impl<M: Metal + 'static> Engine<M> {
         plan: &Plan,
         done: &Done,
         clusters: &BTreeMap<ClusterId, crate::ClusterState>,
-        claim_is_others: bool,
+        claim: &Claimed,
     ) -> Option<Due> {
         let outcomes = || done.slots.values().flatten().map(|(_, outcome)| outcome);
         let unknown = outcomes().any(|o| matches!(o, Outcome::Unknown { .. }));
@@ -278,7 +285,7 @@ impl<M: Metal + 'static> Engine<M> {
             done.frees.iter().any(|(_, o)| matches!(o, FreeOutcome::NotYet { .. } | FreeOutcome::Failed { .. }));
         let duplicates = !plan.frees.is_empty() || plan.duplicates.iter().any(|d| d.waits) || not_freed;
         let work = |after| Some(Due { after, is_work: true });
-        if claim_is_others {
+        if let Claimed::Others = claim {
             return work(self.jitter(Duration::from_secs(1).min(self.options.claim_time / 4)));
         }
         if unknown {
@@ -295,6 +302,8 @@ impl<M: Metal + 'static> Engine<M> {
     }
 }
 
+/// What came of asking for the claim.
+#[derive(Debug)]
 pub(crate) enum Claimed {
     Ours,
     Others,
@@ -315,7 +324,7 @@ struct Ended<'a> {
     done: &'a Done,
     locks: &'a BTreeMap<ClusterId, ClusterLock>,
     edited: &'a Edited,
-    claim_is_others: bool,
+    claim: &'a Claimed,
 }
 
 enum Landed {
