@@ -25,6 +25,9 @@ const TRYING: Duration = Duration::from_secs(10);
 /// What has not answered in this time is a gap of its clusters.
 const GATHER: Duration = Duration::from_secs(5);
 
+/// So many clusters are read again by their tags; more are cheaper as whole lists.
+const REFRESH_MAX: usize = 4;
+
 /// How long a run that is to end waits for what is due again.
 const DUE_WAIT: Duration = Duration::from_secs(15);
 
@@ -83,6 +86,7 @@ pub struct Engine<M> {
     pub(crate) held: Option<Held>,
     pub(crate) calls: allocate::Calls,
     have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
+    viewed: Option<(Arc<View>, Instant)>,
     settled: Option<Settled>,
     stalled: Option<Stalled>,
     pub(crate) retries: u32,
@@ -127,6 +131,7 @@ impl<M: Metal + 'static> Engine<M> {
             held: None,
             calls: allocate::Calls::default(),
             have: None,
+            viewed: None,
             settled: None,
             stalled: None,
             retries: 0,
@@ -302,20 +307,27 @@ impl<M: Metal + 'static> Engine<M> {
         RunError::BranchMissing { branch: self.options.branch.clone() }
     }
 
-    pub(crate) async fn view(&self, tip: Oid) -> Result<Arc<View>, RunError> {
+    /// What a tip says; read once while the tip stays.
+    pub(crate) async fn view(&mut self, tip: Oid) -> Result<Arc<View>, RunError> {
+        // Only the expiry of versions depends on time.
+        let fresh = |(view, at): &&(Arc<View>, Instant)| view.tip == tip && at.elapsed() < self.options.metal_interval;
+        if let Some((view, _)) = self.viewed.as_ref().filter(fresh) {
+            return Ok(view.clone());
+        }
         let (memory, now) = (self.memory.clone(), self.clock.now());
         let view = self.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
             let Memory { history, load, .. } = &mut *memory;
             View::load(repo, history, load, tip, now)
         });
-        let view = view.await?;
+        let view = Arc::new(view.await?);
         let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());
         self.status.send_if_modified(|status| {
             status.fleet = fleet;
             false
         });
-        Ok(Arc::new(view))
+        self.viewed = Some((view.clone(), Instant::now()));
+        Ok(view)
     }
 
     /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.
@@ -332,6 +344,25 @@ impl<M: Metal + 'static> Engine<M> {
         let have = metal_api::gather(&self.door(view)?, &list, self.clock.now(), GATHER).await;
         let have = Arc::new(have);
         self.have = Some((projects, Instant::now(), have.clone()));
+        Ok(have)
+    }
+
+    /// The same, read again for what a plan writes: a few clusters by their tags, else everything.
+    pub(crate) async fn have_again(&mut self, view: &View, plan: &Plan) -> Result<Arc<Have>, RunError> {
+        let mut clusters: Vec<_> = plan.allocations().map(|(id, ..)| id.clone()).collect();
+        clusters.dedup();
+        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
+        let known = self.have.as_ref().filter(|(of, _, have)| *of == projects && have.gaps.is_empty());
+        // Whether anything lives in what would be freed, only whole lists say.
+        let Some((_, at, have)) = known.filter(|_| plan.frees.is_empty() && clusters.len() <= REFRESH_MAX) else {
+            return self.have(view, true).await;
+        };
+        let (at, have) = (*at, have.clone());
+        let project = |id: ClusterId| Some((plan.clusters.get(&id)?.project.clone(), id));
+        let clusters: Vec<_> = clusters.into_iter().filter_map(project).collect();
+        let have = metal_api::refresh(&self.door(view)?, &have, &clusters, self.clock.now(), GATHER).await;
+        let have = Arc::new(have);
+        self.have = Some((projects, at, have.clone()));
         Ok(have)
     }
 

@@ -88,7 +88,7 @@ impl<M: Metal + 'static> Engine<M> {
     /// Under the claim everything is read again: metal-api first, then the tip, so that a lock that says whose a
     /// resource is was read after the resource was.
     async fn decide_under_claim(&mut self, before: &Decided) -> Result<Decided, RunError> {
-        let have = self.have(&before.view, true).await?;
+        let have = self.have_again(&before.view, &before.plan).await?;
         let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
         let view = self.view(tip).await?;
         self.decide(view, have).await
@@ -113,7 +113,7 @@ impl<M: Metal + 'static> Engine<M> {
         }
         self.writing(false);
         self.count(&done);
-        let have = self.have(&decided.view, true).await?;
+        let have = self.have_again(&decided.view, &decided.plan).await?;
         let listed = self.decide(decided.view.clone(), have).await?;
         // What this very run allocated is known even when the second list did not answer.
         let gap = |id: &ClusterId| listed.plan.clusters.get(id).is_none_or(|c| c.blocked.is_some());

@@ -2,8 +2,10 @@
 //! did not answer is a gap (I6).
 
 mod cache;
+mod refresh;
 
 pub use cache::HaveCache;
+pub use refresh::refresh;
 
 use crate::{Error, Metal, Result};
 use futures::future::BoxFuture;

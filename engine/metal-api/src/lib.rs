@@ -15,7 +15,7 @@ pub mod wire;
 
 pub use auth::{AuthType, Credentials, Secret};
 pub use error::{Call, Error, Op, Scarce};
-pub use gather::{GATHER_DEADLINE, HaveCache, gather};
+pub use gather::{GATHER_DEADLINE, HaveCache, gather, refresh};
 pub use guard::{Guarded, Observe, Unobserved};
 pub use http::{HttpMetal, Options, OptionsError};
 pub use metal::{Capacity, Health, Metal, Project, ServerVersion};
