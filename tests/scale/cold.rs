@@ -76,7 +76,7 @@ fn child(path: &str) {
     let attempt = Attempt::parse(Attempt::EXAMPLE).expect("an attempt");
     let have = have(&loaded.want, &attempt);
     let known = BTreeSet::new();
-    let setting = plan::Setting { attempt: &attempt, known_to_history: &known, now };
+    let setting = plan::Setting { attempt: &attempt, known_to_history: &known, landed: &known, now };
     let plan = plan::plan(&loaded.want, &have, &setting);
     assert!(!plan.writes_metal());
     let locks = plan::settle(&loaded.want, &plan, &model::request::Done::default());

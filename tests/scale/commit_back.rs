@@ -31,8 +31,10 @@ fn measure(clusters: usize) -> Vec<f64> {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let remote = fleet_of::repository(dir.path(), clusters);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let landscape = format!("{}/scale/landscape.yaml", env!("CARGO_MANIFEST_DIR"));
-    let sim = runtime.block_on(metal_sim::Running::start_file(landscape.as_ref())).expect("the simulator");
+    let mut landscape = metal_sim::Landscape::default();
+    landscape.machines.iter_mut().for_each(|group| group.count = 2_000);
+    let options = metal_sim::Options { landscape, ..metal_sim::Options::default() };
+    let sim = runtime.block_on(metal_sim::start(options)).expect("the simulator");
     let cache = dir.path().join("cache").display().to_string();
     let url = remote.url();
     let mut engine = command(&dir.path().join("home"));

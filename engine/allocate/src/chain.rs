@@ -1,6 +1,6 @@
 //! One cluster's slots, one after the other; a failure is a value of its slot (I6).
 
-use crate::{Answer, Executor, search};
+use crate::{Answer, Executor, Waits, search};
 use metal_api::{Error, Metal, Scarce};
 use model::lock::Values;
 use model::request::{Outcome, Request, Resource};
@@ -10,22 +10,14 @@ use plan::Step;
 use tokio::sync::mpsc;
 
 pub(crate) struct Chain<M> {
-    executor: Executor<M>,
-    wanted: Wanted,
-    steps: Vec<Step>,
-    answers: mpsc::UnboundedSender<Answer>,
+    pub(crate) executor: Executor<M>,
+    pub(crate) wanted: Wanted,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) answers: mpsc::UnboundedSender<Answer>,
+    pub(crate) waits: Waits,
 }
 
 impl<M: Metal + 'static> Chain<M> {
-    pub(crate) fn new(
-        executor: Executor<M>,
-        wanted: Wanted,
-        steps: Vec<Step>,
-        answers: mpsc::UnboundedSender<Answer>,
-    ) -> Self {
-        Self { executor, wanted, steps, answers }
-    }
-
     pub(crate) async fn run(self) {
         let mut values = self.wanted.lock.as_deref().map(|l| l.values.clone()).unwrap_or_default();
         let mut missing: Option<Slot> = None;
@@ -36,6 +28,8 @@ impl<M: Metal + 'static> Chain<M> {
                     plan::fill(&mut values, &self.wanted.effective, slot, resource, *origin);
                 }
                 Step::Refuse { slot, .. } => missing = missing.or_else(|| Some(slot.clone())),
+                // Its run went on without it: what is not begun is planned anew by the next one.
+                Step::Allocate { .. } if self.waits.are_over() => return,
                 Step::Allocate { slot, request } => {
                     let outcome = match &missing {
                         // A firewall stands in the network and has the egress addresses; the others stand alone.

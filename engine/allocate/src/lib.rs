@@ -10,8 +10,9 @@ use metal_api::Metal;
 use model::request::{Done, Outcome};
 use model::{Attempt, ClusterId, FleetName, Slot, Want};
 use plan::{Plan, Step};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -44,20 +45,29 @@ pub struct Calls {
     ended: mpsc::Receiver<()>,
 }
 
-/// Held by every call while it is open.
+/// Held by every call while it is open; knows the clusters of which one is.
 #[derive(Clone, Debug)]
-pub struct CallGuard(#[expect(dead_code, reason = "held, never sent through")] mpsc::Sender<()>);
+pub struct CallGuard {
+    clusters: Arc<Mutex<BTreeSet<ClusterId>>>,
+    #[expect(dead_code, reason = "held, never sent through")]
+    open: mpsc::Sender<()>,
+}
 
 impl Default for Calls {
     fn default() -> Self {
-        let (sender, ended) = mpsc::channel(1);
-        Self { guard: CallGuard(sender), ended }
+        let (open, ended) = mpsc::channel(1);
+        Self { guard: CallGuard { clusters: Arc::default(), open }, ended }
     }
 }
 
 impl Calls {
     pub fn guard(&self) -> CallGuard {
         self.guard.clone()
+    }
+
+    /// Whether a call is still open that its run no longer waits for.
+    pub fn is_open(&self) -> bool {
+        !self.guard.lock().is_empty()
     }
 
     /// Waits until every call ended; each has a deadline of its own, so this ends.
@@ -69,37 +79,94 @@ impl Calls {
     }
 }
 
+impl CallGuard {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<ClusterId>> {
+        self.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None while an earlier call of the cluster is open: two at once could fill one slot twice (I1).
+    fn begin(&self, cluster: &ClusterId) -> Option<Begun> {
+        self.lock().insert(cluster.clone()).then(|| Begun { guard: self.clone(), cluster: cluster.clone() })
+    }
+}
+
+/// The open calls of one cluster; ends with it.
+struct Begun {
+    guard: CallGuard,
+    cluster: ClusterId,
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.guard.lock().remove(&self.cluster);
+    }
+}
+
+/// Whether a run still waits; when it does not, or is cut short, nothing new is begun for it.
+#[derive(Clone, Default)]
+struct Waits(Arc<AtomicBool>);
+
+impl Waits {
+    fn are_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn until_dropped(&self) -> Over {
+        Over(self.clone())
+    }
+}
+
+struct Over(Waits);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
+
 type Answer = (ClusterId, Slot, Outcome);
 
 impl<M: Metal + 'static> Executor<M> {
     /// Allocates what the plan wants, cluster by cluster in the order of slots, eight clusters at a time.
     pub async fn carry_out(&self, want: &Want, plan: &Plan) -> Done {
         let (answers, mut inbox) = mpsc::unbounded_channel::<Answer>();
-        let places = Arc::new(Semaphore::new(PARALLEL));
+        let (places, waits) = (Arc::new(Semaphore::new(PARALLEL)), Waits::default());
+        let _over = waits.until_dropped();
         let mut open: BTreeMap<ClusterId, Vec<Slot>> = BTreeMap::new();
+        let mut done = Done::default();
         for (id, cluster) in &plan.clusters {
             let slots: Vec<Slot> = cluster.steps.iter().filter_map(allocated).cloned().collect();
             let Some(wanted) = want.clusters.get(id).filter(|_| !slots.is_empty()) else { continue };
+            let Some(begun) = self.calls.begin(id) else {
+                done.slots.insert(id.clone(), unknown(slots, "an earlier call of this cluster is still open"));
+                continue;
+            };
             open.insert(id.clone(), slots);
-            let chain = chain::Chain::new(self.clone(), wanted.clone(), cluster.steps.clone(), answers.clone());
+            let (executor, steps) = (self.clone(), cluster.steps.clone());
+            let chain = chain::Chain {
+                executor,
+                wanted: wanted.clone(),
+                steps,
+                answers: answers.clone(),
+                waits: waits.clone(),
+            };
             let places = places.clone();
             tokio::spawn(async move {
+                let _begun = begun;
                 let Ok(_place) = places.acquire().await else { return };
                 chain.run().await;
             });
         }
         drop(answers);
-        let mut done = Done::default();
         while let Ok(Some((id, slot, outcome))) = timeout(PATIENCE, inbox.recv()).await {
             if let Some(slots) = open.get_mut(&id) {
                 slots.retain(|s| *s != slot);
             }
             done.slots.entry(id).or_default().push((slot, outcome));
         }
+        let late = format!("no answer within {} s", PATIENCE.as_secs());
         for (id, slots) in open {
-            let message = || format!("no answer within {} s", PATIENCE.as_secs());
-            let late = slots.into_iter().map(|slot| (slot, Outcome::Unknown { message: message() }));
-            done.slots.entry(id).or_default().extend(late);
+            done.slots.entry(id).or_default().extend(unknown(slots, &late));
         }
         done
     }
@@ -137,6 +204,10 @@ impl<M> std::fmt::Debug for Executor<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Executor").field("fleet", &self.fleet).finish_non_exhaustive()
     }
+}
+
+fn unknown(slots: Vec<Slot>, message: &str) -> Vec<(Slot, Outcome)> {
+    slots.into_iter().map(|slot| (slot, Outcome::Unknown { message: message.to_owned() })).collect()
 }
 
 fn allocated(step: &Step) -> Option<&Slot> {

@@ -1,4 +1,5 @@
-//! What the branch's history says: the last engine commit, and which clusters there ever were.
+//! What the branch's history says: the last engine commit, and which clusters there ever were. A person's `git pull` may
+//! put the engine's newer commit behind a second parent, so the whole history counts, not only first parents.
 
 use crate::message::trailers;
 use git::{Oid, Repo};
@@ -12,33 +13,28 @@ const COMMITS_MAX: usize = 100_000;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     seen: Option<Oid>,
-    /// The newest first-parent commit with a `Fleet-Run` trailer.
+    /// The newest commit that an engine made on this branch.
     pub(crate) last_engine_commit: Option<Oid>,
-    /// Clusters that engine commits name.
+    /// Clusters that engine commits name: their locks landed.
     pub(crate) clusters: BTreeSet<ClusterId>,
 }
 
 impl History {
-    /// Walks the first parents of the tip down to what was seen.
+    /// Reads what is new since the tip that was seen last.
     pub(crate) fn advance(&mut self, repo: &Repo, tip: Oid) -> Result<(), git::Error> {
         if self.seen == Some(tip) {
             return Ok(());
         }
+        // A rewritten history does not hold what was seen: then only what it holds itself counts.
+        let continued = self.seen.map_or(Ok(false), |seen| repo.is_ancestor(seen, tip))?;
         let mut newest = None;
-        let mut continued = false;
-        for commit in repo.first_parent(tip).take(COMMITS_MAX) {
-            let commit = commit?;
-            if Some(commit.id) == self.seen {
-                continued = true;
-                break;
-            }
-            if let Some(found) = trailers(&commit.message) {
+        for commit in repo.since(tip, self.seen.filter(|_| continued), COMMITS_MAX)? {
+            if let Some(found) = trailers(&commit.message).filter(|t| commit.parents.first() == t.source.as_ref()) {
                 newest = newest.or(Some(commit.id));
                 self.clusters.extend(found.clusters);
             }
         }
-        // A rewritten history does not reach what was seen: then only what it holds itself counts.
-        self.last_engine_commit = if continued { newest.or(self.last_engine_commit) } else { newest };
+        self.last_engine_commit = newest.or(self.last_engine_commit.filter(|_| continued));
         self.seen = Some(tip);
         Ok(())
     }

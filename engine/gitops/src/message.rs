@@ -118,6 +118,8 @@ fn target(target: &Target) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trailers {
     pub run: String,
+    /// The commit it was made on. One that has another parent is somebody's copy of it, by cherry-pick or squash.
+    pub source: Option<Oid>,
     pub clusters: Vec<ClusterId>,
 }
 
@@ -128,7 +130,8 @@ pub fn trailers(message: &str) -> Option<Trailers> {
     let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.strip_prefix(": ")?.trim().to_owned());
     let run = last.lines().find_map(|line| value(line, RUN))?;
     let clusters = last.lines().filter_map(|line| value(line, CLUSTER)?.parse().ok()).collect();
-    Some(Trailers { run, clusters })
+    let source = last.lines().find_map(|line| value(line, "Fleet-Source")?.parse().ok());
+    Some(Trailers { run, source, clusters })
 }
 
 #[cfg(test)]

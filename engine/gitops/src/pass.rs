@@ -75,7 +75,9 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     fn plan_of(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
-        let setting = Setting { attempt: &self.options.attempt, known_to_history: known, now: self.clock.now() };
+        let landed = self.known_clusters();
+        let (attempt, now) = (&self.options.attempt, self.clock.now());
+        let setting = Setting { attempt, known_to_history: known, landed: &landed, now };
         plan::plan(&view.want, have, &setting)
     }
 

@@ -5,6 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
+/// Whether a file's change can move a branch of people: not our own claims, not the locks of a push that is under way.
+fn is_branch(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let text = path.to_string_lossy();
+    name == "packed-refs"
+        || text.contains("/refs/heads/") && !text.contains("/refs/heads/ferrofleet-claim/") && !name.ends_with(".lock")
+}
+
 /// Wakes a loop from anywhere. Wakes that come during a turn are one more turn.
 #[derive(Clone, Debug, Default)]
 pub struct Waker(Arc<Notify>);
@@ -35,7 +43,7 @@ impl Triggers {
         use notify::{RecursiveMode, Watcher};
         let waker = self.waker.clone();
         let mut watcher = notify::recommended_watcher(move |event: Result<notify::Event, notify::Error>| {
-            if event.is_ok_and(|e| !e.kind.is_access()) {
+            if event.is_ok_and(|e| !e.kind.is_access() && e.paths.iter().any(|path| is_branch(path))) {
                 waker.wake();
             }
         })?;
@@ -60,6 +68,23 @@ impl Triggers {
             () = self.stopped() => true,
             () = waker.0.notified() => false,
             () = tokio::time::sleep(pause) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_branches_of_people_wake() {
+        for wakes in ["/r/refs/heads/main", "/r/refs/heads/a/b", "/r/packed-refs"] {
+            assert!(is_branch(Path::new(wakes)), "{wakes}");
+        }
+        for sleeps in
+            ["/r/packed-refs.lock", "/r/refs/heads/main.lock", "/r/refs/heads/ferrofleet-claim/main", "/r/HEAD"]
+        {
+            assert!(!is_branch(Path::new(sleeps)), "{sleeps}");
         }
     }
 }

@@ -66,7 +66,7 @@ fn named_slots(values: &Values) -> Vec<(Slot, String)> {
 }
 
 /// Why a duplicate stays, and whether time may change that; None when it may go.
-fn why_kept(hit: &Hit<'_>, slot: &Slot, have: &Have, now: Timestamp) -> Option<(&'static str, bool)> {
+pub(crate) fn why_kept(hit: &Hit<'_>, slot: &Slot, have: &Have, now: Timestamp) -> Option<(&'static str, bool)> {
     let Some(created) = hit.resource.created() else { return Some(("its age is unknown", false)) };
     if now.as_second() - created.as_second() >= AGE_MAX_SECONDS {
         return Some(("it is older than one hour", false));

@@ -27,6 +27,8 @@ pub struct Setting<'a> {
     /// Clusters that the tree does not know and the history does: their marked resources are orphans, not a sign that
     /// this is a copy of another fleet.
     pub known_to_history: &'a BTreeSet<ClusterId>,
+    /// Clusters whose locks landed once: theirs is never freed as a leftover, whatever became of the tree.
+    pub landed: &'a BTreeSet<ClusterId>,
     pub now: Timestamp,
 }
 
@@ -110,6 +112,18 @@ pub struct Duplicate {
     pub waits: bool,
 }
 
+impl Duplicate {
+    /// One that could go, of a cluster that nobody defines any more.
+    fn without_definition(free: Free) -> Self {
+        let id = match free.target {
+            model::request::Target::Network(id) => id.to_string(),
+            model::request::Target::Ip { address, .. } => address.to_string(),
+            model::request::Target::Machine { id, .. } => id.to_string(),
+        };
+        Self { cluster: free.cluster, slot: free.slot, id, why_kept: "the cluster has no definition", waits: false }
+    }
+}
+
 /// A marked resource without definition and lock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Orphan {
@@ -141,7 +155,7 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
     let name = &fleet.metadata.name;
     let index = index::Index::new(have);
     let mut plan = Plan { incomplete: !have.gaps.is_empty(), ..Plan::default() };
-    let strays = suspect::strays(want, &index, name, setting);
+    let strays = suspect::strays(want, have, &index, name, setting);
     plan.suspect = strays.suspect;
     plan.orphans = strays.orphans;
     let mut budget = requests::Budget::new(want, fleet);
@@ -162,6 +176,7 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         if !plan.suspect.contains_key(&orphan.lock.identity.project) {
             let found = duplicates::find(id, &orphan.lock, have, &index, name, setting.now);
             plan.duplicates.extend(found.kept);
+            plan.duplicates.extend(found.frees.into_iter().map(Duplicate::without_definition));
         }
     }
     plan.frees.extend(strays.own.into_iter().filter(|f| !plan.suspect.contains_key(&f.project)));

@@ -1,9 +1,10 @@
 //! Marked resources of clusters that this tree does not know: orphans, our own leftovers, or a sign that this is a copy.
 
+use crate::duplicates::why_kept;
 use crate::index::Index;
 use crate::{Orphan, Setting};
 use model::request::Free;
-use model::{ClusterId, FleetName, ProjectId, Want};
+use model::{ClusterId, FleetName, Have, ProjectId, Want};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -15,7 +16,8 @@ pub(crate) struct Strays {
     pub(crate) own: Vec<Free>,
 }
 
-pub(crate) fn strays(want: &Want, index: &Index<'_>, fleet: &FleetName, setting: &Setting<'_>) -> Strays {
+pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetName, setting: &Setting<'_>) -> Strays {
+    let now = have.server_time.unwrap_or(setting.now);
     let mut strays = Strays::default();
     for (cluster, hit) in index.all() {
         let Some(mark) = hit.mark().filter(|m| m.is_of(fleet)) else { continue };
@@ -24,7 +26,15 @@ pub(crate) fn strays(want: &Want, index: &Index<'_>, fleet: &FleetName, setting:
         if id.as_ref().is_some_and(in_tree) {
             continue;
         }
-        if let Some(id) = id.as_ref().filter(|_| mark.attempt == setting.attempt.as_str()) {
+        // Of this process, of no landed lock, young and empty: what a person's change of mind left behind.
+        let leftover = |id: &&ClusterId| {
+            mark.attempt == setting.attempt.as_str()
+                && !setting.landed.contains(*id)
+                && have.complete_for(hit.project)
+                && why_kept(hit, &mark.slot, have, now).is_none()
+        };
+        let known = |id: &ClusterId| setting.known_to_history.contains(id) || mark.attempt == setting.attempt.as_str();
+        if let Some(id) = id.as_ref().filter(leftover) {
             strays.own.push(Free {
                 cluster: id.clone(),
                 slot: mark.slot,
@@ -32,7 +42,7 @@ pub(crate) fn strays(want: &Want, index: &Index<'_>, fleet: &FleetName, setting:
                 target: hit.resource.owned().target(),
                 instead_of: "nothing: the definition is gone from the tip".to_owned(),
             });
-        } else if id.as_ref().is_some_and(|id| setting.known_to_history.contains(id)) {
+        } else if id.as_ref().is_some_and(known) {
             strays.orphans.push(Orphan {
                 project: hit.project.clone(),
                 cluster: cluster.to_owned(),

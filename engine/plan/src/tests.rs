@@ -16,7 +16,7 @@ fn planned(want: &Want, have: &Have) -> Plan {
 
 fn planned_knowing(want: &Want, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
     let attempt = attempt();
-    plan(want, have, &Setting { attempt: &attempt, known_to_history: known, now: time(10_000) })
+    plan(want, have, &Setting { attempt: &attempt, known_to_history: known, landed: known, now: time(10_000) })
 }
 
 fn actions(plan: &Plan, id: &str) -> Vec<String> {
@@ -174,6 +174,14 @@ fn what_this_process_allocated_for_a_cluster_that_is_gone_is_freed() {
     let plan = planned(&want(&["default.shop"]), &have);
     assert_eq!(plan.frees.len(), 1);
     assert_eq!(plan.suspect.len(), 0);
+
+    let landed = BTreeSet::from(["default.gone".parse().unwrap()]);
+    let plan = planned_knowing(&want(&["default.shop"]), &have, &landed);
+    assert_eq!(
+        (plan.frees.len(), plan.orphans.len()),
+        (0, 1),
+        "a landed lock named it: the tree may have been rewritten"
+    );
 }
 
 #[test]

@@ -131,7 +131,8 @@ async fn of_folder(dir: &Path) -> anyhow::Result<Planned> {
     findings.extend(from_metal);
     let attempt = Common::new(gitops::Options::CLAIM_TIME, PathBuf::new())?.attempt;
     // A folder has no history: clusters that it does not know make their project suspect.
-    let setting = Setting { attempt: &attempt, known_to_history: &BTreeSet::new(), now };
+    let (known_to_history, landed) = (&BTreeSet::new(), &BTreeSet::new());
+    let setting = Setting { attempt: &attempt, known_to_history, landed, now };
     let plan = ::plan::plan(&want, &have, &setting);
     let files = files(&want, &plan, &tree)?;
     Ok(Planned { tip: None, plan, files, findings })

@@ -56,6 +56,24 @@ impl Repo {
         FirstParents { store: &self.store, next: Some(from) }
     }
 
+    /// Every commit in the history of `tip` that is not in that of `known`, children before their parents, at most `max`.
+    pub fn since(&self, tip: Oid, known: Option<Oid>, max: usize) -> Result<Vec<CommitInfo>, Error> {
+        let known = match known {
+            Some(known) if self.store.holds(known)? => Some(known),
+            Some(_) | None => None,
+        };
+        let ids: Vec<Oid> = self.store.with_known(|repo| {
+            let mut walk = repo.revwalk()?;
+            walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
+            walk.push(crate::oid::raw(&tip.0)?)?;
+            if let Some(known) = known {
+                walk.hide(crate::oid::raw(&known.0)?)?;
+            }
+            walk.take(max).map(|id| ours(id?)).collect()
+        })?;
+        ids.into_iter().map(|id| self.commit_info(id)).collect()
+    }
+
     /// Whether `descendant` is `ancestor` or has it in its history. An ancestor that is not in the cache is in nothing's.
     pub fn is_ancestor(&self, ancestor: Oid, descendant: Oid) -> Result<bool, Error> {
         if ancestor == descendant {
