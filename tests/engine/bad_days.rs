@@ -104,7 +104,8 @@ fn i7_the_hmac_is_nowhere() {
 
 /// Refuses pushes of refs that match a shell pattern.
 fn refuse_refs(bed: &Bed, pattern: &str) {
-    bed.remote.hook("update", &format!("#!/bin/sh\ncase $1 in {pattern}) echo 'no such refs here' >&2; exit 1;; esac\n"));
+    bed.remote
+        .hook("update", &format!("#!/bin/sh\ncase $1 in {pattern}) echo 'no such refs here' >&2; exit 1;; esac\n"));
 }
 
 #[test]
