@@ -3,7 +3,7 @@
 
 use crate::Options;
 use allocate::Gate;
-use git::{Expect, Oid, Push, Repo, Worker};
+use git::{Expect, Oid, Push, Refusal, RefusalKind, Repo, Worker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ pub(crate) struct Claims {
     fallback: bool,
     refused: u32,
     seen: Option<Seen>,
+    /// A claim whose push was begun: where the run ends within it, it may have landed.
+    pending: Option<Oid>,
     author: git::Author,
 }
 
@@ -46,7 +48,7 @@ pub(crate) enum Look {
 
 impl Claims {
     pub(crate) fn new(worker: Worker, options: Options, run: String, author: git::Author) -> Self {
-        Self { worker, options, run, fallback: false, refused: 0, seen: None, author }
+        Self { worker, options, run, fallback: false, refused: 0, seen: None, pending: None, author }
     }
 
     /// Tries once to take the claim.
@@ -62,16 +64,27 @@ impl Claims {
         };
         let began = Instant::now();
         let commit = self.commit(tip, 0, now_seconds).await?;
-        let pushed = push(&self.worker, &self.name(), commit, expect).await?;
-        match pushed {
+        self.pending = Some(commit);
+        let pushed = push(&self.worker, &self.name(), commit, expect).await;
+        self.pending = None;
+        match pushed? {
             Pushed::Ours => {
                 self.refused = 0;
                 self.seen = None;
                 Ok(Look::Held(self.held(tip, commit, began, wait_for_frees, now_seconds)))
             }
             Pushed::Other | Pushed::NotYet(_) => Ok(Look::Other),
-            Pushed::Refused(words) => Ok(self.refused(words)),
+            Pushed::Refused(refusal) => self.refused(&refusal),
         }
+    }
+
+    /// Deletes what a push that was cut short may have left.
+    pub(crate) async fn give_up(&mut self) {
+        let Some(id) = self.pending.take() else { return };
+        let name = self.name();
+        // The worker does one thing after the other: the push has ended when this begins.
+        let deleted = self.worker.call(move |repo| repo.delete_ref(&name, id)).await;
+        tracing::debug!(outcome = ?deleted, "gave up a claim whose push was cut short");
     }
 
     /// Where nothing may be claimed and somebody said that this engine is alone.
@@ -86,17 +99,22 @@ impl Claims {
     }
 
     /// Absent after a refusal, twice: the server refuses such refs, and the other place is tried.
-    fn refused(&mut self, words: String) -> Look {
+    fn refused(&mut self, refusal: &Refusal) -> Result<Look, git::Error> {
+        let words = refusal.words.clone();
+        // A login that failed, or a server that is busy, says nothing about which refs it takes.
+        if matches!(refusal.kind, RefusalKind::Auth | RefusalKind::Busy) {
+            return Err(git::Error::Remote { remote: self.options.branch.clone(), words });
+        }
         self.refused += 1;
         if self.refused < 2 {
-            return Look::Other;
+            return Ok(Look::Other);
         }
         if self.fallback {
-            return Look::Refused(words);
+            return Ok(Look::Refused(words));
         }
         self.fallback = true;
         self.refused = 0;
-        Look::Other
+        Ok(Look::Other)
     }
 
     /// Notes what the claim's ref was at a look that was made anyway.
@@ -114,7 +132,8 @@ impl Claims {
     /// Deletes somebody's claim that ran out: whoever held it is gone. What is left of its time, where it did not.
     pub(crate) async fn sweep(&mut self) -> Result<Option<Duration>, git::Error> {
         let Some(Seen { id, since, .. }) = self.seen else { return Ok(None) };
-        let time = self.time_of(id).await?;
+        // Twice its time: whoever takes a claim over at once waits as long before it frees anything.
+        let time = self.time_of(id).await? * 2;
         if let Some(left) = time.checked_sub(since.elapsed()).filter(|left| !left.is_zero()) {
             return Ok(Some(left));
         }
@@ -204,7 +223,7 @@ enum Pushed {
     Other,
     /// It did not land and nobody else's did: try again.
     NotYet(String),
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// Pushes a claim and settles every doubt by reading the ref.
@@ -223,7 +242,7 @@ async fn push(worker: &Worker, name: &str, commit: Oid, expect: Expect) -> Resul
             Push::Refused(refusal) => match repo.ls_ref(&name)? {
                 Some(found) if found == commit => Ok(Pushed::Ours),
                 Some(_) => Ok(Pushed::Other),
-                None => Ok(Pushed::Refused(refusal.to_string())),
+                None => Ok(Pushed::Refused(refusal)),
             },
         })
         .await?
@@ -349,7 +368,7 @@ impl Keeper {
                 }
                 Ok(Pushed::Ours) => {}
                 // The gate closes by itself when this goes on.
-                Ok(Pushed::Refused(words) | Pushed::NotYet(words)) => {
+                Ok(Pushed::Refused(Refusal { words, .. }) | Pushed::NotYet(words)) => {
                     tracing::warn!(words, "the claim could not be renewed")
                 }
                 Err(error) => tracing::warn!(%error, "the claim could not be renewed"),

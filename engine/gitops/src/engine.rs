@@ -57,7 +57,7 @@ pub(crate) struct Memory {
     pub(crate) history: History,
     pub(crate) load: fleet::Memo,
     pub(crate) render: render::Memo,
-    old_clusters: Option<BTreeSet<ClusterId>>,
+    old_clusters: Option<(Oid, BTreeSet<ClusterId>)>,
 }
 
 /// The metal-apis that the engine may use, by the names that `fleet.yaml` has for them (`spec.metal.credentials`).
@@ -89,6 +89,8 @@ pub struct Engine<M> {
     viewed: Option<(Arc<View>, Instant)>,
     settled: Option<Settled>,
     stalled: Option<Stalled>,
+    /// Clusters of which an allocation has an unknown outcome, since when: it may still complete.
+    pub(crate) unknown: BTreeMap<ClusterId, Instant>,
     pub(crate) retries: u32,
     pub(crate) counters: Counters,
     status: watch::Sender<FleetStatus>,
@@ -101,10 +103,19 @@ struct Stalled {
     refusal: git::Refusal,
 }
 
-/// The last turn ended with nothing left to do on this tip.
+/// What the last turn came to: nothing is left to do on this tip, or not yet.
 struct Settled {
     tip: Oid,
+    /// Something can change by itself: nothing is asked again before.
+    due_at: Option<Instant>,
     ran: Ran,
+}
+
+impl Settled {
+    fn of(ran: Ran) -> Self {
+        let due_at = ran.due.map(|due| Instant::now() + due.after);
+        Self { tip: ran.tip.unwrap_or(Oid([0; 20])), due_at, ran }
+    }
 }
 
 impl<M: Metal + 'static> Engine<M> {
@@ -134,6 +145,7 @@ impl<M: Metal + 'static> Engine<M> {
             viewed: None,
             settled: None,
             stalled: None,
+            unknown: BTreeMap::new(),
             retries: 0,
             counters: Counters::default(),
             status: watch::Sender::default(),
@@ -175,42 +187,56 @@ impl<M: Metal + 'static> Engine<M> {
         let mut so_far = Ran::default();
         let mut waiting_since: Option<Instant> = None;
         loop {
-            let ran = self.turn().await?;
+            let ran = match self.turn().await {
+                // The branch is busy, and the time that this run was given is not over.
+                Err(RunError::Outraced { .. }) => continue,
+                turned => turned?,
+            };
             let due = ran.due.filter(|d| d.is_work);
             let pushed = !ran.commits.is_empty();
             so_far = so_far.then(ran);
-            self.settled = Some(Settled { tip: so_far.tip.unwrap_or(Oid([0; 20])), ran: so_far.clone() });
+            self.settled = Some(Settled::of(so_far.clone()));
             // Its own commit may have made duplicates visible, and a person may have pushed: look once more.
             if pushed {
                 waiting_since = None;
                 continue;
             }
-            let Some(due) = due else { break };
-            let claim = so_far.clusters.values().any(|c| matches!(c.problem, Some((model::Reason::ClaimHeld, _))));
-            let since = *waiting_since.get_or_insert_with(Instant::now);
-            if !claim && since.elapsed() + due.after > DUE_WAIT + Duration::from_secs(1) {
-                break;
+            if self.calls.is_open() {
+                // What a late answer brought is found by its tags.
+                std::mem::take(&mut self.calls).ended().await;
+                self.have = None;
+                continue;
             }
-            tokio::time::sleep(due.after).await;
+            let since = *waiting_since.get_or_insert_with(Instant::now);
+            match due {
+                Some(due) if due.for_claim || since.elapsed() + due.after <= DUE_WAIT + Duration::from_secs(1) => {
+                    tokio::time::sleep(due.after).await;
+                }
+                Some(_) | None => {
+                    let is_free_now = self.sweep_claims().await?;
+                    if !is_free_now || so_far.plan.frees.is_empty() {
+                        return Ok(so_far);
+                    }
+                }
+            }
             self.have = None;
         }
-        self.sweep_claims().await?;
-        Ok(so_far)
     }
 
-    /// Waits until a claim that nobody renews ran out, and deletes it. One that changes is somebody's at work.
-    async fn sweep_claims(&mut self) -> Result<(), RunError> {
+    /// Waits until a claim that nobody renews ran out, and deletes it: true when it did. One that changes is somebody's
+    /// at work.
+    async fn sweep_claims(&mut self) -> Result<bool, RunError> {
         while self.held.is_none()
             && let Some(claim) = self.claims.others()
-            && let Some(left) = self.claims.sweep().await?
         {
+            let Some(left) = self.claims.sweep().await? else { return Ok(true) };
             tokio::time::sleep(left).await;
             self.look().await?;
             if self.claims.others() != Some(claim) {
                 break;
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The branch's commit now; the claim is looked at in the same request.
@@ -252,7 +278,9 @@ impl<M: Metal + 'static> Engine<M> {
             let refusal = stalled.refusal.clone();
             return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
         }
-        if let Some(settled) = self.settled.as_ref().filter(|s| fresh && s.tip == tip && s.ran.due.is_none()) {
+        let now = Instant::now();
+        let is_early = |s: &&Settled| s.tip == tip && s.due_at.is_none_or(|at| now < at);
+        if let Some(settled) = self.settled.as_ref().filter(|_| fresh).filter(is_early) {
             self.counters.quiet += 1;
             return Ok(settled.ran.clone());
         }
@@ -274,6 +302,7 @@ impl<M: Metal + 'static> Engine<M> {
             pushed = !next.commits.is_empty();
             ran = ran.then(next);
         }
+        self.settled = Some(Settled::of(ran.clone()));
         Ok(ran)
     }
 
@@ -388,11 +417,11 @@ impl<M: Metal + 'static> Engine<M> {
         let (memory, now) = (self.memory.clone(), self.clock.now());
         let found = self.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = &memory.old_clusters {
+            if let Some((_, known)) = memory.old_clusters.as_ref().filter(|(at, _)| *at == tip) {
                 return Ok(known.clone());
             }
             let known = crate::history::defined_clusters(repo, &mut memory.load, tip, now)?;
-            memory.old_clusters = Some(known.clone());
+            memory.old_clusters = Some((tip, known.clone()));
             Ok(known)
         });
         Ok(found.await?)
@@ -421,8 +450,9 @@ impl<M: Metal + 'static> Engine<M> {
     /// Keeps the claim until every open call ended, then deletes it.
     async fn release(&mut self) {
         std::mem::take(&mut self.calls).ended().await;
-        if let Some(held) = self.held.take() {
-            held.release().await;
+        match self.held.take() {
+            Some(held) => held.release().await,
+            None => self.claims.give_up().await,
         }
     }
 
@@ -459,10 +489,8 @@ impl<M: Metal + 'static> Engine<M> {
         let counters = self.counters;
         match result {
             Ok(ran) => {
-                let due = ran.due.map(|d| d.after);
-                if let Some(tip) = ran.tip {
-                    self.settled = Some(Settled { tip, ran: ran.clone() });
-                }
+                let due_at = self.settled.as_ref().and_then(|s| s.due_at);
+                let due = due_at.map(|at| at.saturating_duration_since(Instant::now()));
                 self.status.send_modify(|status| {
                     status.last_success = Some(now);
                     status.last_turn = Some(now);

@@ -39,6 +39,8 @@ pub struct Due {
     pub after: Duration,
     /// False for hardware: nobody waits for a phone-home.
     pub is_work: bool,
+    /// Waits for a claim to be free or for its time to pass, however long that takes.
+    pub for_claim: bool,
 }
 
 /// Where one cluster stands.

@@ -13,7 +13,7 @@ use plan::{Plan, Setting};
 use render::Edited;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -114,6 +114,10 @@ impl<M: Metal + 'static> Engine<M> {
             executor.free(&decided.plan, &mut done).await;
         }
         self.writing(false);
+        let unknown = |(_, outcome): &(model::Slot, Outcome)| matches!(outcome, Outcome::Unknown { .. });
+        for (id, _) in done.slots.iter().filter(|(_, outcomes)| outcomes.iter().any(unknown)) {
+            self.unknown.insert(id.clone(), Instant::now());
+        }
         self.count(&done);
         let have = self.have_again(&decided.view, &decided.plan).await?;
         let listed = self.decide(decided.view.clone(), have).await?;
@@ -286,9 +290,11 @@ impl<M: Metal + 'static> Engine<M> {
         let not_freed =
             done.frees.iter().any(|(_, o)| matches!(o, FreeOutcome::NotYet { .. } | FreeOutcome::Failed { .. }));
         let duplicates = !plan.frees.is_empty() || plan.duplicates.iter().any(|d| d.waits) || not_freed;
-        let work = |after| Some(Due { after, is_work: true });
-        if let Claimed::Others = claim {
-            return work(self.jitter(Duration::from_secs(1).min(self.options.claim_time / 4)));
+        let work = |after| Some(Due { after, is_work: true, for_claim: false });
+        let may_not_free_yet = !plan.frees.is_empty() && self.held.as_ref().is_some_and(|held| !held.may_free());
+        if matches!(claim, Claimed::Others) || may_not_free_yet {
+            let after = self.jitter(Duration::from_secs(1).min(self.options.claim_time / 4));
+            return Some(Due { after, is_work: true, for_claim: true });
         }
         if unknown {
             return work(self.options.unknown_wait());
@@ -300,7 +306,7 @@ impl<M: Metal + 'static> Engine<M> {
         }
         self.retries = 0;
         let on_its_way = clusters.values().any(|c| c.firewall_ready == Some(false));
-        on_its_way.then_some(Due { after: Duration::from_secs(5), is_work: false })
+        on_its_way.then_some(Due { after: Duration::from_secs(5), is_work: false, for_claim: false })
     }
 }
 

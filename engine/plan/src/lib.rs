@@ -139,6 +139,16 @@ impl Plan {
         !self.frees.is_empty() || self.allocations().next().is_some()
     }
 
+    /// Takes back what would be allocated for a cluster, for a reason that only the executor knows.
+    pub fn postpone(&mut self, cluster: &ClusterId, reason: Reason, message: &str) {
+        let steps = self.clusters.get_mut(cluster).into_iter().flat_map(|c| &mut c.steps);
+        for step in steps {
+            if let Step::Allocate { slot, .. } = step {
+                *step = Step::Refuse { slot: slot.clone(), reason, message: message.to_owned() };
+            }
+        }
+    }
+
     pub fn allocations(&self) -> impl Iterator<Item = (&ClusterId, &Slot, &Request)> {
         self.clusters.iter().flat_map(|(id, cluster)| {
             cluster.steps.iter().filter_map(move |step| match step {

@@ -67,6 +67,7 @@ fn lock(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Op
 /// Why a slot is not filled; None when only time will tell, which is not worth a commit.
 fn refusal(step: &Step, outcome: Option<&Outcome>) -> Option<Reason> {
     match (step, outcome) {
+        (Step::Refuse { reason: Reason::OutcomeUnknown, .. }, _) => None,
         (Step::Refuse { reason, .. }, _) | (_, Some(Outcome::Refused { reason, .. })) => Some(*reason),
         (_, Some(Outcome::Unknown { .. } | Outcome::Waiting { .. } | Outcome::Filled { .. }) | None) => None,
     }
