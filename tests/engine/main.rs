@@ -11,4 +11,6 @@ mod converge;
 mod crash;
 mod interleave;
 mod lasting;
+mod modes;
 mod race;
+mod refusals;

@@ -26,7 +26,12 @@ pub struct Bed {
 impl Bed {
     /// A fleet repository with `tests/fixtures/fleet` and no clusters.
     pub fn new() -> Self {
-        let bed = Self::empty(metal_sim::Options::default());
+        Self::with_landscape(metal_sim::Landscape::default())
+    }
+
+    /// The same on another installation.
+    pub fn with_landscape(landscape: metal_sim::Landscape) -> Self {
+        let bed = Self::empty(metal_sim::Options { landscape, ..metal_sim::Options::default() });
         let ada = &bed.ada;
         for path in ["fleet.yaml", "policies/default.yaml"] {
             let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/fleet").join(path);
@@ -58,25 +63,38 @@ impl Bed {
         runtime.block_on(sim.shutdown()).expect("the state is written");
     }
 
-    /// A call of the API as an administrator, past the engine; the answer.
+    /// A POST of the API as an administrator, past the engine; the answer.
     #[track_caller]
     pub fn post(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
+        self.call("POST", path, body)
+    }
+
+    /// A DELETE as an administrator: frees what `path` names.
+    #[track_caller]
+    pub fn delete(&self, path: &str) {
+        self.call("DELETE", path, &serde_json::Value::Null);
+    }
+
+    #[track_caller]
+    fn call(&self, method: &str, path: &str, body: &serde_json::Value) -> serde_json::Value {
         let [(_, url), (_, key), _] = self.sim.env();
         let date = metal_api::auth::render_date(self.sim.clock().now);
         let salt = "abcdefghijklmnopqrstuvwx";
-        let mac = metal_api::auth::signature(key.as_bytes(), &date, "POST", salt);
-        let mut answer = ureq::post(format!("{url}{path}"))
-            .config()
-            .http_status_as_error(false)
-            .build()
+        let mac = metal_api::auth::signature(key.as_bytes(), &date, method, salt);
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{url}{path}"))
             .header("Authorization", format!("Metal-Admin {mac}"))
             .header(metal_api::auth::DATE_HEADER, date)
             .header(metal_api::auth::SALT_HEADER, salt)
-            .content_type("application/json")
-            .send(body.to_string())
-            .expect("the simulator answers");
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+            .expect("a request");
+        let agent: ureq::Agent =
+            ureq::config::Config::builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
+        let mut answer = agent.run(request).expect("the simulator answers");
         let text = answer.body_mut().read_to_string().expect("an answer is text");
-        assert!(answer.status().is_success(), "{path}: {text}");
+        assert!(answer.status().is_success(), "{method} {path}: {text}");
         serde_json::from_str(&text).expect("an answer is JSON")
     }
 
@@ -124,6 +142,11 @@ impl Bed {
 
     pub fn spawn_once_with(&self, more: &[&str]) -> Process {
         let cache = tempfile::tempdir_in(self.dir.path()).expect("a cache").keep();
+        self.spawn_once_with_cache(&cache, more)
+    }
+
+    /// The same with a cache that another run may have filled.
+    pub fn spawn_once_with_cache(&self, cache: &Path, more: &[&str]) -> Process {
         let cache = cache.display().to_string();
         let url = self.remote.url();
         let mut args = vec!["run", "--repo", &url, "--once", "--claim-time", CLAIM_TIME, "--cache-dir", &cache];
