@@ -133,6 +133,7 @@ fn a_given_vip_that_is_taken_is_refused_and_nothing_half_done_is_output() {
     let ran = bed.run_once().expect(1);
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(said.contains("AllocationRefused") && said.contains("already allocated"), "{said}");
+    assert!(said.contains("198.18.3.7"), "which address is taken is not said:\n{said}");
     bed.assert_one_of_each("default.bar", &folder("bar"));
     assert_eq!(bed.live(SHOP, "firewall"), Vec::<String>::new());
     let paths = bed.remote.paths();
@@ -185,10 +186,10 @@ fn i6_each_refused_adoption_is_explained_and_stops_its_own_cluster() {
         ("n-gone", network(nowhere), "is not in project"),
         ("n-elsewhere", network(&elsewhere), "is not in partition `muc-a`"),
         ("n-others", network(&others), "tagged for cluster `default.other`"),
-        ("v-gone", vip("198.18.9.9"), ""),
-        ("v-ephemeral", vip(&ephemeral), ""),
-        ("v-others", vip(&others_ip), ""),
-        ("f-gone", format!("firewall: {{mode: external, machineID: {nowhere}}}"), ""),
+        ("v-gone", vip("198.18.9.9"), "is not allocated in project"),
+        ("v-ephemeral", vip(&ephemeral), "make it static first"),
+        ("v-others", vip(&others_ip), "tagged for cluster `default.other`"),
+        ("f-gone", format!("firewall: {{mode: external, machineID: {nowhere}}}"), "is not in project"),
     ];
     for (name, more, _) in &cases {
         bed.ada.write(&format!("{}/cluster.yaml", folder(name)), &with(name, more));

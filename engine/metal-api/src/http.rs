@@ -225,7 +225,8 @@ impl Metal for HttpMetal {
     }
 
     async fn allocate_ip(&self, request: &IpRequest) -> Result<Ip> {
-        let call = Call::of(Op::IpAllocate, &request.project).about(&request.name);
+        let subject = request.address.map_or_else(|| request.name.clone(), |a| format!("{a} for {}", request.name));
+        let call = Call::of(Op::IpAllocate, &request.project).about(subject);
         let body = convert::ip(request);
         let request = match request.address {
             Some(address) => Request::post(call, ["ip", "allocate", &address.to_string()], &body)?,

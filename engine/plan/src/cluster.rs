@@ -22,10 +22,15 @@ pub(crate) struct Context<'a> {
 pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &mut Budget) -> ClusterPlan {
     let project = context.wanted.identity.project.clone();
     let blocked = blocked(context, suspect);
-    let steps = match blocked {
+    let untouched = budget.clone();
+    let steps: Vec<Step> = match blocked {
         Some(_) => Vec::new(),
         None => slots(&context.wanted.effective).into_iter().map(|slot| step(context, slot, budget)).collect(),
     };
+    if steps.iter().any(|step| matches!(step, Step::Refuse { .. })) {
+        // What it would have taken is left for the others (I6).
+        *budget = untouched;
+    }
     let steps = hold_back(steps);
     ClusterPlan { project, steps, blocked }
 }
@@ -34,12 +39,12 @@ pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &m
 /// be completed (R6).
 fn hold_back(steps: Vec<Step>) -> Vec<Step> {
     let stop = steps.iter().find_map(|step| match step {
-        Step::Refuse { slot, reason, .. } => Some((slot.clone(), *reason)),
+        Step::Refuse { slot, reason, message } => Some((slot.clone(), *reason, message.clone())),
         Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } | Step::Allocate { .. } => None,
     });
-    let Some((on, reason)) = stop else { return steps };
+    let Some((on, reason, why)) = stop else { return steps };
     let held = |step| match step {
-        Step::Allocate { slot, .. } => Step::Refuse { slot, reason, message: format!("waits for {on}") },
+        Step::Allocate { slot, .. } => Step::Refuse { slot, reason, message: format!("waits for {on}: {why}") },
         other => other,
     };
     steps.into_iter().map(held).collect()

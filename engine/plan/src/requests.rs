@@ -86,6 +86,7 @@ fn firewall(
 }
 
 /// What the fleet's limits leave (R16): what locks name and what this plan allocates counts against them.
+#[derive(Clone)]
 pub(crate) struct Budget {
     firewalls: BTreeMap<ProjectId, (u32, u32)>,
     addresses: BTreeMap<ProjectId, (u32, u32)>,

@@ -92,7 +92,7 @@ fn r16_a_project_that_the_fleet_does_not_list_is_never_asked() {
 
 #[test]
 fn r16_the_limits_of_a_project_hold_and_the_rest_waits_for_a_person() {
-    for limit in ["firewalls: 1", "addresses: 1"] {
+    for (limit, words) in [("firewalls: 1", "1 firewalls"), ("addresses: 1", "1 addresses")] {
         let bed = Bed::new();
         let listed = |limits: &str| format!("projects: [{{id: {PROJECT}{limits}}}]");
         change(&bed, "fleet.yaml", &listed(""), &listed(&format!(", limits: {{{limit}}}")));
@@ -100,6 +100,7 @@ fn r16_the_limits_of_a_project_hold_and_the_rest_waits_for_a_person() {
         define(&bed, "shop", &definition("shop"));
         let ran = bed.run_once().expect(1);
         assert!(ran.stdout.contains("LimitReached"), "{}", ran.stdout);
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains(words), "{ran:?}");
         bed.assert_one_of_each("default.bar", &folder("bar"));
         for slot in SLOTS {
             assert_eq!(bed.live(SHOP, slot), Vec::<String>::new(), "{slot}, with {limit}");
@@ -108,6 +109,18 @@ fn r16_the_limits_of_a_project_hold_and_the_rest_waits_for_a_person() {
         let _ = bed.run_once().expect(0);
         bed.assert_one_of_each(SHOP, &folder("shop"));
     }
+}
+
+#[test]
+fn i6_what_a_refused_cluster_would_have_taken_is_left_for_the_others() {
+    let bed = Bed::new();
+    let listed = |limits: &str| format!("projects: [{{id: {PROJECT}{limits}}}]");
+    change(&bed, "fleet.yaml", &listed(""), &listed(", limits: {addresses: 1, firewalls: 1}"));
+    let gone = "network: {nodes: {mode: adopt, id: 00000000-0000-0000-0000-00000000dead}}";
+    define(&bed, "bar", &with("bar", gone));
+    define(&bed, "shop", &definition("shop"));
+    let _ = bed.run_once().expect(1);
+    bed.assert_one_of_each(SHOP, &folder("shop"));
 }
 
 #[test]
