@@ -71,16 +71,19 @@ impl Look<'_> {
             NetworkKind::External | NetworkKind::Child | NetworkKind::ChildShared => true,
             NetworkKind::Underlay | NetworkKind::Super => false,
         };
-        let own = self.have.projects.get(&self.wanted.identity.project).into_iter().flat_map(|p| &p.networks);
-        let all = self.have.shared_networks.values().chain(own).filter(|n| usable(n.kind));
-        let known: Vec<NetworkId> = all.map(|n| n.id.clone()).collect();
+        let shared = || self.have.shared_networks.values().filter(|n| usable(n.kind)).map(|n| &n.id);
+        let own = self.have.projects.get(&self.wanted.identity.project);
+        let is_own = |id: &NetworkId| own.is_some_and(|p| p.networks.iter().any(|n| n.id == *id && usable(n.kind)));
+        let is_known = |id: &NetworkId| shared().any(|known| known == id) || is_own(id);
         let mut networks = vec![("spec.vip.network".to_owned(), &e.vip.network.value)];
         if e.firewall.mode.value != FirewallMode::External {
             let of_firewall = e.firewall.networks.value.iter().enumerate();
             networks.extend(of_firewall.map(|(i, n)| (format!("spec.firewall.networks[{i}]"), n)));
         }
-        for (field, network) in networks.into_iter().filter(|(_, network)| !known.contains(network)) {
-            let mend = choice(network.as_str(), known.iter().map(NetworkId::as_str));
+        networks.retain(|(_, network)| !is_known(network));
+        let offered: Vec<NetworkId> = if networks.is_empty() { Vec::new() } else { shared().cloned().collect() };
+        for (field, network) in networks {
+            let mend = choice(network.as_str(), offered.iter().map(NetworkId::as_str));
             let message = format!("metal-api has no network `{network}` that a firewall could be in");
             self.say(Severity::Error, METAL_UNKNOWN, &field, message, mend);
         }

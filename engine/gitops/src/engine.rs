@@ -284,7 +284,8 @@ impl<M: Metal + 'static> Engine<M> {
             self.counters.quiet += 1;
             return Ok(settled.ran.clone());
         }
-        if !fresh || self.settled.as_ref().is_some_and(|s| s.ran.due.is_some()) {
+        let is_due = self.settled.as_ref().is_some_and(|s| s.due_at.is_some_and(|at| at <= now));
+        if !fresh || is_due {
             self.have = None;
         }
         let turned = self.turn_from(tip).await;
