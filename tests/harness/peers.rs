@@ -7,9 +7,9 @@
 //!
 //! Binaries are kept outside of the tree: in `$FERROFLEET_PEERS_DIR`, else `$XDG_CACHE_HOME/ferrofleet-peers`, else
 //! `$HOME/.cache/ferrofleet-peers`. A folder there is named by the content of everything that goes into the build
-//! (`tests/peers/<name>/`, flags), so a changed version is another folder and an old binary is never taken for a new one.
+//! (the peer's folder in `tests/peers/`, flags), so a changed version is another folder and an old binary is never taken for a new one.
 //!
-//! A new peer is a variant of [`Peer`], a recipe, and `tests/peers/<name>/` with a complete `go.mod` and `go.sum`.
+//! A new peer is a variant of [`Peer`], a recipe, and a folder in `tests/peers/` with a complete `go.mod` and `go.sum`.
 
 mod build;
 pub mod gitea;
@@ -25,6 +25,18 @@ pub enum Peer {
     Gitea,
     /// A walk through metal-api with metal-go, the official client. Ten seconds to build, a minute on an empty Go cache.
     MetalGoProbe,
+    /// Storage of [`Peer::KubeApiserver`]. Half a minute to build.
+    Etcd,
+    /// Schemas, CEL rules, server-side apply and webhooks as in production. Three minutes to build.
+    KubeApiserver,
+    /// Garbage collection by owner references and the end of namespaces. A minute to build.
+    KubeControllerManager,
+    /// Cluster API's core manager, with its CRDs and webhooks. A minute and a half to build.
+    CapiCore,
+    /// Its kubeadm bootstrap provider.
+    CapiKubeadmBootstrap,
+    /// Its kubeadm control plane provider.
+    CapiKubeadmControlPlane,
 }
 
 /// Why a peer is not there.
@@ -50,7 +62,7 @@ pub fn binary(peer: Peer) -> Result<PathBuf, Skip> {
 
 /// The peer's binary and its files, built when `FERROFLEET_PEERS=install` and not there yet.
 pub fn installed(peer: Peer) -> Result<Installed, Skip> {
-    build::installed(&recipe::of(peer), installs())
+    build::installed(recipe::folder(peer), &recipe::of(peer), installs())
 }
 
 /// Takes what a test needs. When it is not there, the test says so on stderr past libtest's capture, as a line that begins

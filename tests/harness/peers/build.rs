@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is there of a recipe; builds it when that is allowed.
-pub(super) fn installed(recipe: &Recipe, install: bool) -> Result<Installed, Skip> {
+pub(super) fn installed(folder: &str, recipe: &Recipe, install: bool) -> Result<Installed, Skip> {
     let skip = |why: String| Skip { name: recipe.name, why };
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(recipe.name);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(folder);
     let cache =
         cache_dir().ok_or_else(|| skip("neither FERROFLEET_PEERS_DIR, XDG_CACHE_HOME nor HOME is set".into()))?;
     let inputs = inputs(recipe, &source).map_err(&skip)?;
@@ -72,7 +72,7 @@ fn lock(cache: &Path, recipe: &Recipe) -> Result<File, String> {
 fn build(recipe: &Recipe, source: &Path, cache: &Path, home: &Path) -> Result<(), String> {
     let work = tempfile::Builder::new().prefix(".build-").tempdir_in(cache).map_err(|e| e.to_string())?;
     let mut go = go(recipe, source);
-    go.args(["build", "-trimpath", "-tags", recipe.tags, "-ldflags", recipe.ldflags, "-o"]);
+    go.args(["build", "-p", "2", "-trimpath", "-tags", recipe.tags, "-ldflags", recipe.ldflags, "-o"]);
     output(go.arg(work.path().join(recipe.name)).arg(recipe.package))?;
     if let Some((module, folders)) = recipe.share {
         let printed = output(self::go(recipe, source).args(["list", "-m", "-f", "{{.Dir}}", module]))?;

@@ -2,7 +2,29 @@
 
 use super::Peer;
 
-/// How a peer is built from the folder `tests/peers/<name>`.
+const KUBERNETES: &str = concat!(
+    "-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 ",
+    "-X k8s.io/component-base/version.gitMinor=36 -X k8s.io/component-base/version.gitTreeState=clean ",
+    "-X k8s.io/component-base/version.gitCommit=0000000000000000000000000000000000000000 ",
+    "-X k8s.io/component-base/version.buildDate=1970-01-01T00:00:00Z ",
+    "-X k8s.io/client-go/pkg/version.gitVersion=v1.36.3",
+);
+
+const CAPI: &str = concat!(
+    "-s -w -X sigs.k8s.io/cluster-api/version.gitVersion=v1.14.2 -X sigs.k8s.io/cluster-api/version.gitMajor=1 ",
+    "-X sigs.k8s.io/cluster-api/version.gitMinor=14 -X sigs.k8s.io/cluster-api/version.gitTreeState=clean",
+);
+
+/// The folder below `tests/peers` with go.mod and sources. Programs of one module share one.
+pub(super) fn folder(peer: Peer) -> &'static str {
+    match peer {
+        Peer::KubeApiserver | Peer::KubeControllerManager => "kube",
+        Peer::CapiCore | Peer::CapiKubeadmBootstrap | Peer::CapiKubeadmControlPlane => "capi",
+        Peer::Gitea | Peer::MetalGoProbe | Peer::Etcd => of(peer).name,
+    }
+}
+
+/// How a peer is built.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Recipe {
     pub name: &'static str,
@@ -31,5 +53,29 @@ pub(super) fn of(peer: Peer) -> Recipe {
         Peer::MetalGoProbe => {
             Recipe { name: "metal-go-probe", package: ".", cgo: false, tags: "", ldflags: "-s -w", share: None }
         }
+        Peer::Etcd => pure("etcd", "go.etcd.io/etcd/server/v3", "-s -w"),
+        Peer::KubeApiserver => pure("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", KUBERNETES),
+        Peer::KubeControllerManager => {
+            pure("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", KUBERNETES)
+        }
+        Peer::CapiCore => capi("capi-core", "sigs.k8s.io/cluster-api/core", &["core/config"]),
+        Peer::CapiKubeadmBootstrap => {
+            capi("capi-kubeadm-bootstrap", "sigs.k8s.io/cluster-api/bootstrap/kubeadm", &["bootstrap/kubeadm/config"])
+        }
+        Peer::CapiKubeadmControlPlane => capi(
+            "capi-kubeadm-control-plane",
+            "sigs.k8s.io/cluster-api/controlplane/kubeadm",
+            &["controlplane/kubeadm/config"],
+        ),
     }
+}
+
+/// A program without C and without files of its own.
+fn pure(name: &'static str, package: &'static str, ldflags: &'static str) -> Recipe {
+    Recipe { name, package, cgo: false, tags: "", ldflags, share: None }
+}
+
+/// A manager of Cluster API with its manifests. Versions are compared, so they are stamped.
+fn capi(name: &'static str, package: &'static str, manifests: &'static [&'static str]) -> Recipe {
+    Recipe { share: Some(("sigs.k8s.io/cluster-api", manifests)), ..pure(name, package, CAPI) }
 }
