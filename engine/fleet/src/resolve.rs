@@ -11,15 +11,21 @@ pub(crate) use home::{Home, home, identity};
 use crate::issue::Report;
 use crate::rules::{FLAVOR_VERSION, ONE_CIDR, PARTITION, POLICY, choice};
 use machines::Machines;
-use model::definition::{FlavorWish, NetworkWish, NodesWish, PoolWish, VipWish};
+use model::definition::{ControlPlaneWish, FlavorWish, HealthCheckWish, NetworkWish, NodesWish, PoolWish, VipWish};
 use model::fleet::Purpose;
 use model::ids::Label;
 use model::lock::Identity;
 use model::policy::{KubernetesVersion, OfferedPartition};
 use model::rules::Port;
-use model::want::{Effective, Flavor, NodesSpec, Origin, PoolSpec, Setting, VipSpec};
-use model::{Cidr, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Timestamp};
+use model::want::{
+    Autoscale, Effective, Flavor, HealthCheckSpec, NodesSpec, Origin, PoolSpec, Setting, SourcedPatch, VipSpec,
+};
+use model::{Cidr, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Patch, Seconds, Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
+
+/// How long nodes may take to drain where nobody says so.
+const CONTROL_PLANE_DRAIN: Seconds = Seconds::minutes(10);
+const POOL_DRAIN: Seconds = Seconds::minutes(2);
 
 /// What all definitions of a tree are resolved with.
 #[derive(Debug)]
@@ -54,6 +60,8 @@ pub(crate) struct Case<'a> {
 pub(crate) struct Sources<'a> {
     pub(crate) around: &'a Around<'a>,
     pub(crate) definition: &'a ClusterDefinition,
+    /// Where the definition is written.
+    pub(crate) path: &'a str,
     pub(crate) home: &'a Home<'a>,
     pub(crate) identity: &'a Identity,
     pub(crate) lock: Option<&'a ClusterLock>,
@@ -73,7 +81,7 @@ pub(crate) fn written_or<T: Clone>(written: Option<&T>, default: impl FnOnce() -
 
 /// Everything that can be said is said before it gives up.
 pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Effective> {
-    let Sources { around, definition, home, identity, lock } = from;
+    let Sources { around, definition, path: _, home, identity, lock } = from;
     let spec = &definition.spec;
     let (policy_name, policy) = policy(from, report)?;
     let partition = partition(policy, identity, report);
@@ -85,8 +93,10 @@ pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Eff
     let pools: Vec<_> = spec.pools.iter().enumerate().map(|(i, p)| pool(&machines, i, p, report)).collect();
     let firewall = partition.and_then(|p| firewall::firewall(from, p, report));
     let (pods, services) = cidrs(&spec.network, policy, report);
-    let cni = addons::calico(&spec.network, policy, flavor.as_ref(), report);
+    let cni = addons::cni(&spec.network, policy, flavor.as_ref(), report);
     let ccm = addons::ccm(from, policy, flavor.as_ref(), report);
+    let metallb = addons::metallb(&spec.addons, policy, report);
+    let ControlPlaneWish { replicas: _, size: _, image: _, drain_timeout, health_check } = &spec.control_plane;
     Some(Effective {
         flavor: flavor?,
         purpose,
@@ -100,12 +110,21 @@ pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Eff
         pods: pods?,
         services: services?,
         api_port: written_or(spec.network.api_server_port.as_ref(), || Setting::built_in(Port::API)),
-        calico: cni,
+        cni,
         vip: vip(&spec.vip, partition?),
         firewall: firewall?,
         control_plane: control_plane?,
+        control_plane_drain: written_or(drain_timeout.as_ref(), || Setting::built_in(CONTROL_PLANE_DRAIN)),
+        control_plane_health: health_check.as_ref().map(health),
         pools: pools.into_iter().collect::<Option<_>>()?,
         ccm,
+        metallb,
+        charts: spec.addons.extra.clone(),
+        manifests: spec.addons.manifests.clone(),
+        allow_reinstall: spec.addons.allow_reinstall,
+        images: policy.spec.images.clone(),
+        patches: patches(definition, from.path),
+        gitops: home.management.gitops,
         node_api_url: around.fleet.spec.metal.node_api_url.as_ref().map(|u| u.as_str().to_owned()),
         paused: spec.paused,
     })
@@ -174,14 +193,51 @@ fn flavor(wish: FlavorWish, version: &KubernetesVersion, report: &mut Report<'_>
 }
 
 fn pool(machines: &Machines<'_>, index: usize, wish: &PoolWish, report: &mut Report<'_>) -> Option<PoolSpec> {
-    let PoolWish { name, replicas, size, image, max_surge, max_unavailable } = wish;
+    let PoolWish {
+        name,
+        replicas,
+        min,
+        max,
+        size,
+        image,
+        max_surge,
+        max_unavailable,
+        labels,
+        taints,
+        drain_timeout,
+        health_check,
+    } = wish;
     let field = format!("spec.pools[{index}]");
     Some(PoolSpec {
         name: name.clone(),
         machines: machines.spec(replicas.as_ref(), 1, size.as_ref(), image.as_ref(), &field, report)?,
+        autoscale: min.zip(*max).map(|(min, max)| Autoscale { min, max }),
         max_surge: written_or(max_surge.as_ref(), || Setting::built_in(1)),
         max_unavailable: written_or(max_unavailable.as_ref(), || Setting::built_in(0)),
+        labels: labels.clone(),
+        taints: taints.clone(),
+        drain: written_or(drain_timeout.as_ref(), || Setting::built_in(POOL_DRAIN)),
+        health: health_check.as_ref().map(health),
     })
+}
+
+/// Defaults for bare metal (R22).
+fn health(wish: &HealthCheckWish) -> HealthCheckSpec {
+    let HealthCheckWish { node_startup_timeout, unhealthy_timeout, max_unhealthy } = wish;
+    HealthCheckSpec {
+        node_startup_timeout: written_or(node_startup_timeout.as_ref(), || Setting::built_in(Seconds::minutes(40))),
+        unhealthy_timeout: written_or(unhealthy_timeout.as_ref(), || Setting::built_in(Seconds::minutes(15))),
+        max_unhealthy: *max_unhealthy,
+    }
+}
+
+fn patches(definition: &ClusterDefinition, path: &str) -> Vec<SourcedPatch> {
+    let sourced = |(index, patch): (usize, &Patch)| SourcedPatch {
+        file: path.to_owned(),
+        field: format!("spec.patches[{index}]"),
+        patch: patch.clone(),
+    };
+    definition.spec.patches.iter().enumerate().map(sourced).collect()
 }
 
 fn nodes(wish: &NodesWish) -> NodesSpec {

@@ -120,7 +120,8 @@ table! {
     EGRESS = "egress-network": "Egress addresses are in networks of the firewall, one per network (R17).";
 
     // Add-ons
-    CALICO_VERSION = "calico-version": "Where Calico is installed, its version is known.";
+    CNI_VERSION = "cni-version": "Where a CNI is installed, its version is known.";
+    METALLB_VERSION = "metallb-version": "Where MetalLB is installed, its version is known.";
     CCM = "ccm": "Where the cloud controller manager is installed, its version and credentials are known (R12).";
 
     // Locks and what they hold

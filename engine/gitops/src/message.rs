@@ -76,7 +76,7 @@ fn title(facts: &Facts<'_>) -> String {
 }
 
 fn values(values: &Values) -> String {
-    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _ } = values;
+    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _ } = values;
     let mut parts = Vec::new();
     if let Some(network) = node_network {
         let prefixes: Vec<_> = network.prefixes.iter().map(ToString::to_string).collect();

@@ -1,9 +1,10 @@
 //! `cluster.yaml`: what people want of one cluster. A field enters here with the code that honours it.
 
 use crate::fleet::{ApiVersion, Purpose};
-use crate::ids::Label;
+use crate::ids::{Label, SecretName};
+use crate::patch::Patch;
 use crate::rules::{EgressRule, IngressRule, Port};
-use crate::{Cidr, ClusterName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId, SizeId};
+use crate::{Cidr, ClusterName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId, Seconds, SizeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::Ipv4Addr};
@@ -63,6 +64,9 @@ pub struct DefinitionSpec {
     pub pools: Vec<PoolWish>,
     #[serde(default)]
     pub addons: AddonsWish,
+    /// Changes of rendered objects, applied in this order, after those of overlays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<Patch>,
     /// Rendered as `Cluster.spec.paused`, and the engine leaves the cluster alone.
     #[serde(default)]
     pub paused: bool,
@@ -231,11 +235,15 @@ pub enum SlotMode {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CniWish {
-    #[serde(default, rename = "type")]
-    pub kind: CniKind,
+    /// Calico for the calico flavor where absent.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CniKind>,
     /// Chart version; from the policy where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Merged into the chart's values (RFC 7386).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -243,6 +251,8 @@ pub struct CniWish {
 pub enum CniKind {
     #[default]
     Calico,
+    /// Experimental (R26).
+    Cilium,
     /// Nodes stay NotReady until you install one.
     None,
 }
@@ -346,6 +356,75 @@ pub struct ControlPlaneWish {
     /// A machine image of the policy by name, or the full id of one of its versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageId>,
+    /// How long a node may take to drain; 10 minutes where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_timeout: Option<Seconds>,
+    /// Replaces control-plane machines that are not healthy; never where absent, and never with one replica (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckWish>,
+}
+
+/// When a machine counts as unhealthy and is replaced (R22). `healthCheck: {}` takes the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HealthCheckWish {
+    /// How long a machine may take to become a node; 40 minutes where absent. Installing bare metal takes its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_startup_timeout: Option<Seconds>,
+    /// How long a node may be NotReady or Unknown; 15 minutes where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_timeout: Option<Seconds>,
+    /// Nothing is replaced while more machines than this are unhealthy; one or 20 percent where absent. Workers only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unhealthy: Option<CountOrPercent>,
+}
+
+/// `1` or `20%`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CountOrPercent {
+    Count(u32),
+    Percent(u32),
+}
+
+impl Serialize for CountOrPercent {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Count(count) => serializer.serialize_u32(*count),
+            Self::Percent(percent) => serializer.collect_str(&format_args!("{percent}%")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for CountOrPercent {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let refused = || serde::de::Error::custom("a number of machines, as `1`, or a share of them, as `20%`");
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::Number(count) => {
+                count.as_u64().and_then(|n| u32::try_from(n).ok()).map(Self::Count).ok_or_else(refused)
+            }
+            serde_json::Value::String(text) => {
+                let percent = text.strip_suffix('%').and_then(|n| n.parse().ok()).filter(|n| *n <= 100);
+                percent.map(Self::Percent).ok_or_else(refused)
+            }
+            _ => Err(refused()),
+        }
+    }
+}
+
+impl JsonSchema for CountOrPercent {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CountOrPercent".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["integer", "string"],
+            "description": "A number of machines, as `1`, or a share of them, as `20%`.",
+            "minimum": 0,
+            "pattern": "^(100|[1-9]?[0-9])%$",
+            "examples": ["20%"],
+        })
+    }
 }
 
 /// A set of worker machines.
@@ -353,10 +432,17 @@ pub struct ControlPlaneWish {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PoolWish {
     pub name: Label,
-    /// 1 where absent.
+    /// 1 where absent, and not beside `min` and `max`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 1000))]
     pub replicas: Option<u32>,
+    /// With `max`: the cluster autoscaler decides between the two (R23).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub min: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeId>,
     /// A machine image of the policy by name, or the full id of one of its versions.
@@ -370,6 +456,35 @@ pub struct PoolWish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100))]
     pub max_unavailable: Option<u32>,
+    /// Labels of the nodes. A change replaces machines.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Taints of the nodes. A change replaces machines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+    /// How long a node may take to drain; 2 minutes where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_timeout: Option<Seconds>,
+    /// Replaces machines that are not healthy; never where absent (R22).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckWish>,
+}
+
+/// Keeps pods that do not tolerate it off the nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Taint {
+    pub key: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    pub effect: TaintEffect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum TaintEffect {
+    NoSchedule,
+    PreferNoSchedule,
+    NoExecute,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -377,6 +492,61 @@ pub struct PoolWish {
 pub struct AddonsWish {
     #[serde(default)]
     pub ccm: CcmWish,
+    /// Announces the addresses of services of type LoadBalancer; not installed where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metallb: Option<MetallbWish>,
+    /// Helm charts beside these, each installed by a HelmChartProxy of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<ChartWish>,
+    /// Manifests that are applied once the cluster is there, each set by a ClusterResourceSet of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<ManifestsWish>,
+    /// Lets a change of a chart's name, release, namespace or repository uninstall it and install it anew, also for CNI
+    /// and cloud controller manager (R13).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_reinstall: bool,
+}
+
+/// `metallb: {}` installs the policy's version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MetallbWish {
+    /// Chart version; from the policy where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Merged into the chart's values (RFC 7386).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A Helm chart in the workload cluster. All but version and values stay for life (R13).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChartWish {
+    /// Of the release, and after the cluster's name of the HelmChartProxy.
+    pub name: Label,
+    /// As `https://charts.example.com` or `oci://registry.example.com/charts`.
+    #[serde(rename = "repoURL")]
+    pub repo_url: String,
+    pub chart: String,
+    pub version: String,
+    pub namespace: Namespace,
+    /// No secrets: they are rendered into Git. Reference a Secret by `addons.manifests[].secretRefs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// Objects for the workload cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestsWish {
+    pub name: Label,
+    /// Whole Kubernetes objects; no Secrets, which are referenced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<serde_json::Map<String, serde_json::Value>>,
+    /// Secrets of the cluster's namespace in the management cluster, of type `addons.cluster.x-k8s.io/resource-set`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret_refs: Vec<SecretName>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -388,6 +558,9 @@ pub struct CcmWish {
     /// Image tag; from the policy where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The external network of services that name none; the first of the firewall's networks where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_external_network: Option<NetworkId>,
 }
 
 #[cfg(test)]

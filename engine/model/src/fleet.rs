@@ -46,6 +46,9 @@ pub struct FleetSpec {
     pub management_clusters: Vec<ManagementCluster>,
     /// In the order of promotion; at least one.
     pub stages: Vec<Stage>,
+    /// Where rendered files go, and how Argo CD and Flux reach them.
+    #[serde(default)]
+    pub output: OutputSettings,
     #[serde(default)]
     pub commit: CommitSettings,
     /// Nothing is written, in Git or metal-api, while true.
@@ -202,6 +205,9 @@ pub struct ManagementCluster {
     /// Which Cluster API provider runs there; fields that CAPMS does not know are rendered only for `ferrofleet` (R26).
     #[serde(default)]
     pub provider: ProviderKind,
+    /// What applies the output there; its objects are written below `gitops/`.
+    #[serde(default)]
+    pub gitops: GitOpsTool,
     /// For role `metal`: the clusters of this fleet on which its metal-api runs. A cluster may not need itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<crate::ClusterName>,
@@ -228,6 +234,41 @@ pub enum ProviderKind {
     #[default]
     Capms,
     Ferrofleet,
+}
+
+/// What applies rendered manifests in a management cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum GitOpsTool {
+    /// Applications.
+    Argocd,
+    /// Kustomizations.
+    Flux,
+    /// You, with `kubectl apply --server-side -k` or by other means.
+    #[default]
+    None,
+}
+
+/// Where `rendered/` and `gitops/` go. Locks stay beside their definitions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OutputSettings {
+    /// Another repository, as the engine reaches it, without credentials; this one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    /// A branch of its own for the output; made when it is not there. The definitions' branch where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The repository of the output as Argo CD and Flux reach it, without credentials; needed where a management cluster
+    /// has one of the two.
+    #[serde(default, rename = "sourceURL", skip_serializing_if = "Option::is_none")]
+    pub source_url: Option<String>,
+    /// The branch that Argo CD and Flux read; `branch` where absent, else `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_branch: Option<String>,
+    /// A Secret of Flux's namespace with the credentials for `sourceURL`. Argo CD has repository Secrets of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<crate::ids::SecretName>,
 }
 
 /// One step of promotion, with defaults for its clusters.

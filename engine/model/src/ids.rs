@@ -134,6 +134,11 @@ name_type!(
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", 63, is_dns_label
 );
 name_type!(
+    /// The name of a Secret.
+    SecretName, "secret name", "lower-case letters, digits, `-` and `.`, at most 253 characters", "registry-login",
+    "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", 253, |s| s.split('.').all(is_dns_label)
+);
+name_type!(
     /// Any other name that becomes part of a Kubernetes object's name: pools, stages, policies, management clusters.
     Label, "name", "lower-case letters, digits and `-`, at most 63 characters", "general",
     "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", 63, is_dns_label

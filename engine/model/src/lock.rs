@@ -85,6 +85,9 @@ pub struct Values {
     /// What an image of the definition resolved to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, ImageId>,
+    /// Pools whose number of machines only the management cluster knows (R23).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub autoscaled_pools: Vec<Label>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -38,6 +38,12 @@ pub struct PolicySpec {
     pub machine_types: Vec<MachineType>,
     pub regions: Vec<Region>,
     pub defaults: PolicyDefaults,
+    /// What one cluster may have at most.
+    #[serde(default, skip_serializing_if = "PolicyLimits::is_default")]
+    pub limits: PolicyLimits,
+    /// Where container images and charts come from.
+    #[serde(default, skip_serializing_if = "ImagePolicy::is_default")]
+    pub images: ImagePolicy,
     /// Purposes whose clusters may use preview versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_preview_for: Vec<Purpose>,
@@ -154,6 +160,12 @@ pub struct MachineImageVersion {
     pub kubernetes: KubernetesVersion,
     /// The kube-vip version it holds, as `v0.8.10`.
     pub kube_vip: String,
+    #[serde(default)]
+    pub classification: Classification,
+    /// New clusters do not get it from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub expiration_date: Option<Timestamp>,
 }
 
 impl MachineImage {
@@ -174,6 +186,9 @@ pub struct MachineType {
     /// False: known, but not offered to new clusters.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub usable: bool,
+    /// Its disks hold data that a replacement destroys: health checks are refused for it (R22).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local_volumes: bool,
 }
 
 fn yes() -> bool {
@@ -202,6 +217,9 @@ pub struct OfferedPartition {
     pub firewall: OfferedFirewall,
     /// The external network of VIPs and firewalls where a definition names none.
     pub default_network: NetworkId,
+    /// The external networks that clusters may use; any where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<NetworkId>,
 }
 
 /// Sizes and images of firewalls; the first ones are the defaults.
@@ -224,6 +242,62 @@ pub struct PolicyDefaults {
     /// Image tag of metal-ccm, as `v0.9.7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ccm: Option<String>,
+    /// Chart version of Cilium, as `1.18.3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cilium: Option<String>,
+    /// Chart version of MetalLB, as `0.15.2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metallb: Option<String>,
+}
+
+/// What one cluster may have at most; absent: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PolicyLimits {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_plane_replicas: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pools: Option<u32>,
+    /// Of one pool; `max` of an autoscaled one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool_replicas: Option<u32>,
+    /// Control plane and pools together; `max` of autoscaled pools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machines: Option<u32>,
+}
+
+impl PolicyLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where container images and charts come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImagePolicy {
+    /// Images and charts of hosts that no rule maps are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub airgapped: bool,
+    /// The longest `from` that fits counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewrite: Vec<ImageRewrite>,
+}
+
+impl ImagePolicy {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// One rule: references below `from` come from below `to`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageRewrite {
+    /// A registry or the host of a chart repository, with or without a path, as `ghcr.io` or `quay.io/calico`.
+    pub from: String,
+    /// As `registry.example.com/ghcr`.
+    pub to: String,
 }
 
 impl ClusterPolicy {

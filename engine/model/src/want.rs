@@ -1,12 +1,18 @@
 //! What the tree says: every cluster with its effective settings, its lock, and what stops it.
 
-use crate::definition::{FirewallMode, SlotMode, VersionWish, VipKind};
-use crate::fleet::{ProviderKind, Purpose};
+use crate::definition::{
+    ChartWish, CountOrPercent, FirewallMode, ManifestsWish, SlotMode, Taint, VersionWish, VipKind,
+};
+use crate::fleet::{GitOpsTool, ProviderKind, Purpose};
 use crate::ids::Label;
 use crate::lock::Identity;
-use crate::policy::KubernetesVersion;
+use crate::patch::PatchTarget;
+use crate::policy::{ImagePolicy, KubernetesVersion};
 use crate::rules::{EgressRule, IngressRule, Port, RuleComment};
-use crate::{Cidr, ClusterId, ClusterLock, Digest, Fleet, ImageId, MachineId, NetworkId, ProjectId, Reason, SizeId};
+use crate::{
+    Cidr, ClusterId, ClusterLock, ClusterName, Digest, Fleet, ImageId, MachineId, NetworkId, Patch, ProjectId, Reason,
+    Seconds, SizeId,
+};
 use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 
@@ -76,6 +82,7 @@ pub struct Blocked {
 #[serde(rename_all = "camelCase")]
 pub enum Origin {
     Definition,
+    Overlay,
     Stage,
     Policy,
     Fleet,
@@ -99,6 +106,10 @@ impl<T> Setting<T> {
 
     pub fn built_in(value: T) -> Self {
         Self { value, from: Origin::BuiltIn }
+    }
+
+    pub fn is_built_in(&self) -> bool {
+        self.from == Origin::BuiltIn
     }
 }
 
@@ -140,16 +151,85 @@ pub struct Effective {
     pub services: Setting<Cidr>,
     /// One value feeds bind port, kube-vip, endpoint and ingress (R21).
     pub api_port: Setting<Port>,
-    /// Chart version of the tigera-operator, where Calico is ours to install.
-    pub calico: Option<Setting<String>>,
+    /// Where the CNI is ours to install.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cni: Option<CniSpec>,
     pub vip: VipSpec,
     pub firewall: FirewallSpec,
     pub control_plane: MachineSpec,
+    #[serde(skip_serializing_if = "Setting::is_built_in")]
+    pub control_plane_drain: Setting<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_plane_health: Option<HealthCheckSpec>,
     pub pools: Vec<PoolSpec>,
     /// None where the cloud controller manager is not ours to install.
     pub ccm: Option<CcmSpec>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metallb: Option<MetallbSpec>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub charts: Vec<ChartWish>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<ManifestsWish>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_reinstall: bool,
+    /// The policy's.
+    #[serde(skip_serializing_if = "ImagePolicy::is_default")]
+    pub images: ImagePolicy,
+    /// Of overlays in their order, then the definition's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<SourcedPatch>,
+    /// What applies the output; it decides nothing but annotations.
+    #[serde(skip)]
+    pub gitops: GitOpsTool,
     pub node_api_url: Option<String>,
     pub paused: bool,
+}
+
+/// A patch and where it is written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SourcedPatch {
+    /// The path of the definition or overlay. Not digested: a moved file changes nothing.
+    #[serde(skip)]
+    pub file: String,
+    /// As `spec.patches[0]`.
+    #[serde(skip)]
+    pub field: String,
+    #[serde(flatten)]
+    pub patch: Patch,
+}
+
+/// The CNI that is installed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CniSpec {
+    pub kind: InstalledCni,
+    /// Chart version.
+    pub version: Setting<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum InstalledCni {
+    Calico,
+    Cilium,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetallbSpec {
+    /// Chart version.
+    pub version: Setting<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// R22's numbers where a definition leaves them out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HealthCheckSpec {
+    pub node_startup_timeout: Setting<Seconds>,
+    pub unhealthy_timeout: Setting<Seconds>,
+    /// None: one, or 20 percent.
+    pub max_unhealthy: Option<CountOrPercent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -221,8 +301,32 @@ pub struct PoolSpec {
     pub name: Label,
     #[serde(flatten)]
     pub machines: MachineSpec,
+    /// Machines between these two, as the cluster autoscaler decides; `machines.replicas` is not rendered then (R23).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<Autoscale>,
     pub max_surge: Setting<u32>,
     pub max_unavailable: Setting<u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+    #[serde(skip_serializing_if = "Setting::is_built_in")]
+    pub drain: Setting<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheckSpec>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Autoscale {
+    pub min: u32,
+    pub max: u32,
+}
+
+impl PoolSpec {
+    /// The most machines it has, rollouts aside.
+    pub fn most(&self) -> u32 {
+        self.autoscale.map_or(self.machines.replicas.value, |scale| scale.max)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -230,6 +334,9 @@ pub struct CcmSpec {
     /// Image tag of metal-ccm.
     pub version: Setting<String>,
     pub credentials_ref: Label,
+    /// The external network of services that name none; the first of the firewall's where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_external_network: Option<NetworkId>,
 }
 
 impl FirewallSpec {
@@ -307,9 +414,34 @@ pub fn image_version(id: &ImageId) -> Option<ImageVersion> {
     parts.next().is_none().then(|| ImageVersion { os: os.to_owned(), version })
 }
 
+/// The places of an object that replace machines, or a firewall, when they change (R1).
+pub fn machine_affecting(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "Cluster" => &["/spec/clusterNetwork/pods", "/spec/clusterNetwork/services"],
+        "MetalStackFirewallTemplate" => &["/spec/size", "/spec/networks", "/spec/initialRuleSet"],
+        "KubeadmControlPlane" => {
+            &["/spec/kubeadmConfigSpec", "/spec/version", "/spec/machineTemplate/spec/infrastructureRef"]
+        }
+        "MachineDeployment" => {
+            &["/spec/template/spec/version", "/spec/template/spec/infrastructureRef", "/spec/template/spec/bootstrap"]
+        }
+        "MetalStackMachineTemplate" | "KubeadmConfigTemplate" => &["/spec"],
+        _ => &[],
+    }
+}
+
+/// The container image of the VIP's static pod, before any rewriting.
+pub fn kube_vip_image(version: &str) -> String {
+    format!("ghcr.io/kube-vip/kube-vip:{version}")
+}
+
 /// The digests of the input fields of each machine-affecting object (R1): what people wrote and the lock's values that
 /// feed it, never a constant of this binary. Keys: `clusterNetwork`, `controlPlane`, `firewall`, `pool.<name>`.
-pub fn input_digests(effective: &Effective, values: &crate::lock::Values) -> BTreeMap<String, Digest> {
+pub fn input_digests(
+    cluster: &ClusterName,
+    effective: &Effective,
+    values: &crate::lock::Values,
+) -> BTreeMap<String, Digest> {
     let Effective {
         flavor: _,
         purpose: _,
@@ -323,26 +455,73 @@ pub fn input_digests(effective: &Effective, values: &crate::lock::Values) -> BTr
         pods,
         services,
         api_port,
-        calico: _,
+        cni: _,
         vip: _,
         firewall,
         control_plane,
+        control_plane_drain: _,
+        control_plane_health: _,
         pools,
         ccm: _,
+        metallb: _,
+        charts: _,
+        manifests: _,
+        allow_reinstall: _,
+        images,
+        patches,
+        gitops: _,
         node_api_url: _,
         paused: _,
     } = effective;
     let version = version.to_string();
     let vip = values.vip.as_ref().map(|v| v.address);
-    let MachineSpec { replicas: _, size, image } = control_plane;
+    let changes = |kinds: &[&str], name: &str| -> Vec<serde_json::Value> {
+        let of_kind = |p: &SourcedPatch| kinds.contains(&p.patch.target.kind.as_str());
+        let touching = |p: &SourcedPatch| {
+            let PatchTarget { api_version: _, kind, name: _ } = &p.patch.target;
+            let named = PatchTarget { api_version: None, ..p.patch.target.clone() }.matches("", kind, name);
+            if named { p.patch.touching(machine_affecting(kind)) } else { Vec::new() }
+        };
+        patches.iter().filter(|p| of_kind(p)).flat_map(touching).collect()
+    };
     let mut digests = BTreeMap::new();
-    let control_plane = Digest::of(&(&version, api_port, vip, size, &image.id, &image.kube_vip));
-    digests.insert("clusterNetwork".to_owned(), Digest::of(&(pods, services)));
-    digests.insert("controlPlane".to_owned(), control_plane);
-    digests.insert("firewall".to_owned(), Digest::of(&(firewall, api_port)));
-    for PoolSpec { name, machines, max_surge: _, max_unavailable: _ } in pools {
+    let mut put = |key: String, digest: Digest, further: Vec<serde_json::Value>| {
+        // What nobody uses leaves the digests of older locks as they are.
+        let digest = if further.is_empty() { digest } else { Digest::of(&(digest, further)) };
+        digests.insert(key, digest);
+    };
+
+    put("clusterNetwork".to_owned(), Digest::of(&(pods, services)), changes(&["Cluster"], cluster.as_str()));
+
+    let MachineSpec { replicas: _, size, image } = control_plane;
+    let digest = Digest::of(&(&version, api_port, vip, size, &image.id, &image.kube_vip));
+    let kinds = ["KubeadmControlPlane", "MetalStackMachineTemplate"];
+    let mut further = changes(&kinds, &format!("{cluster}-control-plane"));
+    further.extend(images.rewritten(&kube_vip_image(&image.kube_vip)).map(serde_json::Value::from));
+    put("controlPlane".to_owned(), digest, further);
+
+    let further = changes(&["MetalStackFirewallTemplate"], cluster.as_str());
+    put("firewall".to_owned(), Digest::of(&(firewall, api_port)), further);
+
+    for pool in pools {
+        let PoolSpec {
+            name,
+            machines,
+            autoscale: _,
+            max_surge: _,
+            max_unavailable: _,
+            labels,
+            taints,
+            drain: _,
+            health: _,
+        } = pool;
         let MachineSpec { replicas: _, size, image } = machines;
-        digests.insert(format!("pool.{name}"), Digest::of(&(&version, size, &image.id)));
+        let kinds = ["MachineDeployment", "MetalStackMachineTemplate", "KubeadmConfigTemplate"];
+        let mut further = changes(&kinds, &format!("{cluster}-{name}"));
+        if !labels.is_empty() || !taints.is_empty() {
+            further.push(serde_json::json!([labels, taints]));
+        }
+        put(format!("pool.{name}"), Digest::of(&(&version, size, &image.id)), further);
     }
     digests
 }

@@ -56,7 +56,7 @@ pub(crate) fn find(
 
 /// The slots that a lock names, with the id of what fills them.
 fn named_slots(values: &Values) -> Vec<(Slot, String)> {
-    let Values { node_network, vip, egress_ips, firewall, kubernetes: _, images: _ } = values;
+    let Values { node_network, vip, egress_ips, firewall, kubernetes: _, images: _, autoscaled_pools: _ } = values;
     let mut slots = Vec::new();
     slots.extend(node_network.as_ref().map(|n| (Slot::Network, n.id.to_string())));
     slots.extend(vip.as_ref().map(|v| (Slot::Vip, v.address.to_string())));

@@ -49,9 +49,11 @@ fn lock(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Op
     }
     values.kubernetes = Some(Kubernetes { version: effective.version.clone() });
     values.images = images(effective, &values);
+    let autoscaled = effective.pools.iter().filter(|pool| pool.autoscale.is_some());
+    values.autoscaled_pools = autoscaled.map(|pool| pool.name.clone()).collect();
     let before = wanted.lock.as_deref();
     // What feeds a machine-affecting object is recorded with its first output.
-    let rendered = if open.is_none() { input_digests(effective, &values) } else { BTreeMap::new() };
+    let rendered = if open.is_none() { input_digests(wanted.id.name(), effective, &values) } else { BTreeMap::new() };
     let conditions = vec![resolved(open, before)];
     Some(ClusterLock {
         api_version: ApiVersion::V1Alpha1,

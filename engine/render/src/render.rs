@@ -72,7 +72,7 @@ pub(crate) fn output(
 ) -> Output {
     let comment = format!("Written by Ferrofleet from {}; changes are put right.", wanted.path);
     let dir = wanted.output_dir();
-    let digests = input_digests(&wanted.effective, &lock.values);
+    let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
     let mut files = objects.files(&comment);
     let mut outdated = Vec::new();

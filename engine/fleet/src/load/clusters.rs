@@ -129,7 +129,7 @@ pub(super) fn resolve<'a>(
     let identity = identity(definition, home, around, &mut report)?;
     let locked = locks.get(&home.id);
     let lock = locked.map(|l| l.lock.clone());
-    let sources = Sources { around, definition, home, identity: &identity, lock: lock.as_deref() };
+    let sources = Sources { around, definition, path, home, identity: &identity, lock: lock.as_deref() };
     let effective = Arc::new(crate::resolve::resolve(&sources, &mut report)?);
     let mut case =
         Case { around, definition, identity: &identity, effective: &effective, lock: lock.as_deref(), report };

@@ -1,32 +1,54 @@
-//! What is installed into a cluster: Calico and the cloud controller manager.
+//! What is installed into a cluster: CNI, cloud controller manager and MetalLB.
 
 use super::{Sources, written_or};
 use crate::issue::Report;
-use crate::rules::{CALICO_VERSION, CCM};
+use crate::rules::{CCM, CNI_VERSION, METALLB_VERSION};
 use model::ClusterPolicy;
-use model::definition::{CcmWish, CniKind, NetworkWish};
-use model::want::{CcmSpec, Flavor, Origin, Setting};
+use model::definition::{AddonsWish, CcmWish, CniKind, CniWish, MetallbWish, NetworkWish};
+use model::want::{CcmSpec, CniSpec, Flavor, InstalledCni, MetallbSpec, Origin, Setting};
 
-/// The chart version, where Calico is ours to install.
-pub(super) fn calico(
+/// The CNI, where it is ours to install: Calico for the calico flavor, whatever is written for others.
+pub(super) fn cni(
     wish: &NetworkWish,
     policy: &ClusterPolicy,
     flavor: Option<&Setting<Flavor>>,
     report: &mut Report<'_>,
-) -> Option<Setting<String>> {
-    let cni = wish.cni.clone().unwrap_or_default();
-    if flavor?.value != Flavor::Calico || cni.kind == CniKind::None {
-        return None;
-    }
-    let policys = policy.spec.defaults.calico.clone().map(|v| Setting::new(v, Origin::Policy));
-    let version = cni.version.map(|v| Setting::new(v, Origin::Definition)).or(policys);
+) -> Option<CniSpec> {
+    let CniWish { kind, version, values } = wish.cni.clone().unwrap_or_default();
+    let defaults = &policy.spec.defaults;
+    let unwritten = if flavor?.value == Flavor::Calico { CniKind::Calico } else { CniKind::None };
+    let (kind, name, policys) = match kind.unwrap_or(unwritten) {
+        CniKind::None => return None,
+        CniKind::Calico => (InstalledCni::Calico, "calico", &defaults.calico),
+        CniKind::Cilium => (InstalledCni::Cilium, "cilium", &defaults.cilium),
+    };
+    let version = chart_version(version, policys.as_ref());
     if version.is_none() {
-        let message = format!("no version of Calico: policy `{}` has no default", policy.metadata.name);
+        let message = format!("no version of the CNI: policy `{}` has no default for {name}", policy.metadata.name);
         report
-            .error(CALICO_VERSION, "spec.network.cni.version", message)
-            .mend("set spec.network.cni.version, or spec.defaults.calico of the policy");
+            .error(CNI_VERSION, "spec.network.cni.version", message)
+            .mend(format!("set spec.network.cni.version, or spec.defaults.{name} of the policy"));
     }
-    version
+    Some(CniSpec { kind, version: version?, values })
+}
+
+/// MetalLB, where the definition asks for it.
+pub(super) fn metallb(wish: &AddonsWish, policy: &ClusterPolicy, report: &mut Report<'_>) -> Option<MetallbSpec> {
+    let MetallbWish { version, values } = wish.metallb.clone()?;
+    let version = chart_version(version, policy.spec.defaults.metallb.as_ref());
+    if version.is_none() {
+        let message = format!("no version of MetalLB: policy `{}` has no default", policy.metadata.name);
+        report
+            .error(METALLB_VERSION, "spec.addons.metallb.version", message)
+            .mend("set spec.addons.metallb.version, or spec.defaults.metallb of the policy");
+    }
+    Some(MetallbSpec { version: version?, values })
+}
+
+fn chart_version(written: Option<String>, policys: Option<&String>) -> Option<Setting<String>> {
+    written
+        .map(|v| Setting::new(v, Origin::Definition))
+        .or_else(|| policys.map(|v| Setting::new(v.clone(), Origin::Policy)))
 }
 
 /// None where the cloud controller manager is not ours to install.
@@ -36,7 +58,7 @@ pub(super) fn ccm(
     flavor: Option<&Setting<Flavor>>,
     report: &mut Report<'_>,
 ) -> Option<CcmSpec> {
-    let CcmWish { enabled, version } = &from.definition.spec.addons.ccm;
+    let CcmWish { enabled, version, default_external_network } = &from.definition.spec.addons.ccm;
     if !enabled.unwrap_or(flavor?.value == Flavor::Calico) {
         return None;
     }
@@ -54,5 +76,9 @@ pub(super) fn ccm(
             .mend("set spec.addons.ccm.credentialsRef of fleet.yaml, or spec.addons.ccm.enabled: false here");
     }
     let version = written_or(version.as_ref(), || Setting::new(policys.unwrap_or_default(), Origin::Policy));
-    Some(CcmSpec { version, credentials_ref: settings?.credentials_ref.clone() })
+    Some(CcmSpec {
+        version,
+        credentials_ref: settings?.credentials_ref.clone(),
+        default_external_network: default_external_network.clone(),
+    })
 }

@@ -24,7 +24,7 @@ impl Machines<'_> {
         purpose: Purpose,
         report: &mut Report<'_>,
     ) -> Option<MachineSpec> {
-        let ControlPlaneWish { replicas, size, image } = wish;
+        let ControlPlaneWish { replicas, size, image, drain_timeout: _, health_check: _ } = wish;
         let default = if purpose == Purpose::Production { 3 } else { 1 };
         self.spec(replicas.as_ref(), default, size.as_ref(), image.as_ref(), "spec.controlPlane", report)
     }

@@ -5,13 +5,14 @@ use crate::issue::{Issue, Report};
 use crate::limits::FILE_BYTES_MAX;
 use crate::load::Cluster;
 use crate::resolve::Case;
-use model::want::Origin;
+use model::want::{InstalledCni, Origin};
 use model::{Reason, Tree};
 
 /// Only what the definition wrote: the policy's own are judged with the policy.
 pub(super) fn versions(case: &mut Case<'_>) {
     let Case { effective, report, .. } = case;
-    if let Some(calico) = effective.calico.as_ref().filter(|v| v.from == Origin::Definition) {
+    let calico = effective.cni.as_ref().filter(|cni| cni.kind == InstalledCni::Calico).map(|cni| &cni.version);
+    if let Some(calico) = calico.filter(|v| v.from == Origin::Definition) {
         version_tag("spec.network.cni.version", &calico.value, report);
     }
     if let Some(ccm) = effective.ccm.as_ref().filter(|c| c.version.from == Origin::Definition) {
@@ -31,7 +32,7 @@ pub(super) fn version_tag(field: &str, value: &str, report: &mut Report<'_>) {
 pub(crate) fn removed(tree: &Tree, clusters: &[Cluster<'_>], issues: &mut Vec<Issue>) {
     for cluster in clusters.iter().filter(|c| !c.is_new()) {
         let gone = [
-            (cluster.effective.calico.is_none(), "HelmChartProxy", "spec.network.cni.type", "Calico"),
+            (cluster.effective.cni.is_none(), "HelmChartProxy", "spec.network.cni.type", "the CNI"),
             (
                 cluster.effective.ccm.is_none(),
                 "ClusterResourceSet",

@@ -56,7 +56,7 @@ pub(super) fn identity(case: &mut Case<'_>) {
 /// I5: what was resolved does not change silently.
 pub(super) fn values(case: &mut Case<'_>) {
     let Some(lock) = case.lock else { return };
-    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _ } = &lock.values;
+    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _ } = &lock.values;
     let mut held = Held { report: &mut case.report };
     let e = case.effective;
     if let Some(nodes) = node_network {
@@ -176,7 +176,7 @@ pub(super) fn machines(case: &mut Case<'_>) {
     if case.report.issues.iter().any(|issue| explained(&issue)) {
         return;
     }
-    let now = input_digests(case.effective, &lock.values);
+    let now = input_digests(&case.identity.name, case.effective, &lock.values);
     for (object, was) in &lock.rendered {
         match now.get(object) {
             Some(is) if is == was => {}

@@ -10,8 +10,16 @@ use model::{Cidr, ClusterPolicy};
 use std::fmt::Display;
 
 pub(crate) fn policy(policy: &ClusterPolicy, report: &mut Report<'_>) {
-    let PolicySpec { kubernetes, machine_images, machine_types, regions, defaults, allow_preview_for: _ } =
-        &policy.spec;
+    let PolicySpec {
+        kubernetes,
+        machine_images,
+        machine_types,
+        regions,
+        defaults,
+        limits: _,
+        images: _,
+        allow_preview_for: _,
+    } = &policy.spec;
     let partitions: Vec<_> = regions.iter().flat_map(|r| &r.partitions).collect();
     for (field, length) in [
         ("spec.kubernetes.versions", kubernetes.versions.len()),
@@ -132,7 +140,7 @@ fn partitions(policy: &ClusterPolicy, report: &mut Report<'_>) {
 }
 
 fn defaults(defaults: &PolicyDefaults, report: &mut Report<'_>) {
-    let PolicyDefaults { pods, services, calico, ccm } = defaults;
+    let PolicyDefaults { pods, services, calico, ccm, cilium: _, metallb: _ } = defaults;
     for (name, cidrs) in [("pods", pods), ("services", services)] {
         if !matches!(&cidrs[..], [one] if is_v4(one)) {
             let list = cidrs.iter().map(Cidr::to_string).collect::<Vec<_>>().join(", ");

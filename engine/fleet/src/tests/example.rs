@@ -25,6 +25,11 @@ fn the_committed_locks_fit_the_definitions() {
     for wanted in loaded.want.clusters.values() {
         let lock = wanted.lock.as_deref().expect("each has a lock");
         assert_eq!(lock.source.digest, wanted.digest, "{}", wanted.id);
-        assert_eq!(lock.rendered, model::want::input_digests(&wanted.effective, &lock.values), "{}", wanted.id);
+        assert_eq!(
+            lock.rendered,
+            model::want::input_digests(wanted.id.name(), &wanted.effective, &lock.values),
+            "{}",
+            wanted.id
+        );
     }
 }

@@ -124,13 +124,14 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
         }),
         kubernetes: Some(model::lock::Kubernetes { version: e.version.clone() }),
         images: Default::default(),
+        autoscaled_pools: vec![],
     };
     let lock = ClusterLock {
         api_version: <_>::default(),
         kind: LockKind::ClusterLock,
         identity: wanted.identity.clone(),
         source: Source { path: wanted.path.clone(), digest: wanted.digest.clone() },
-        rendered: input_digests(e, &values),
+        rendered: input_digests(wanted.id.name(), e, &values),
         values,
         conditions: vec![],
     };

@@ -39,7 +39,7 @@ fn every_default_knows_where_it_comes_from() {
     assert_eq!(pool.machines.image.id.as_str(), "capms-ubuntu-1.34.2");
     assert_eq!(pool.machines.size.value.as_str(), "n1-medium-x86");
     assert_eq!(e.firewall.node_api_port, Some(443));
-    assert_eq!((e.control_plane.replicas.value, e.calico.is_none(), e.ccm.is_none()), (1, true, true));
+    assert_eq!((e.control_plane.replicas.value, e.cni.is_none(), e.ccm.is_none()), (1, true, true));
     assert_eq!(wanted.identity.partition.as_str(), "muc-a");
 }
 
@@ -51,7 +51,7 @@ fn auto_is_calico_from_1_33_on() {
         tree.edit(SHOP, "\"1.34\"", &format!("\"{version}\""));
         let e = shop(&tree).effective;
         assert_eq!((e.flavor.value, e.flavor.from), (flavor, Origin::BuiltIn), "{version}");
-        assert_eq!((e.calico.is_some(), e.ccm.is_some()), (flavor == Flavor::Calico, flavor == Flavor::Calico));
+        assert_eq!((e.cni.is_some(), e.ccm.is_some()), (flavor == Flavor::Calico, flavor == Flavor::Calico));
     }
 }
 

@@ -10,7 +10,7 @@ const MTU: u32 = 1440;
 
 pub(crate) fn addons(facts: Facts<'_>) -> Vec<Value> {
     let effective = facts.effective();
-    let calico = effective.calico.iter().map(|version| calico(facts, &version.value));
+    let calico = effective.cni.iter().map(|cni| calico(facts, &cni.version.value));
     let ccm = effective.ccm.iter().flat_map(|spec| resource_set(facts, spec));
     calico.chain(ccm).collect()
 }

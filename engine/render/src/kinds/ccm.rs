@@ -10,7 +10,7 @@ const NAMESPACE: &str = "kube-system";
 const PORT: u16 = 10258;
 
 pub(crate) fn manifests(facts: Facts<'_>, spec: &CcmSpec) -> [Value; 4] {
-    let CcmSpec { version, credentials_ref: _ } = spec;
+    let CcmSpec { version, credentials_ref: _, default_external_network: _ } = spec;
     let account = json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",

@@ -17,7 +17,7 @@ pub(crate) fn cluster(facts: Facts<'_>) -> Value {
     let mut labels: Map<_, _> = effective.labels.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
     labels.insert(crate::facts::CLUSTER_NAME_LABEL.to_owned(), facts.name().into());
     labels.insert(PROVIDER_LABEL.to_owned(), PROVIDER.into());
-    if effective.calico.is_some() {
+    if effective.cni.is_some() {
         labels.insert(CNI_LABEL.to_owned(), "calico".into());
     }
     metadata["labels"] = Value::Object(labels);

@@ -12,7 +12,7 @@ const DRAIN_SECONDS: u32 = 120;
 const POOL_LABEL: &str = "nodepool";
 
 pub(crate) fn pool(facts: Facts<'_>, pool: &PoolSpec) -> Pool {
-    let PoolSpec { name, machines, max_surge: _, max_unavailable: _ } = pool;
+    let PoolSpec { name, machines, .. } = pool;
     let template = template_of(facts, name.as_str(), machines);
     let bootstrap = bootstrap(facts, name.as_str());
     let deployment = deployment(facts, pool, name_of(&template), name_of(&bootstrap));
@@ -20,7 +20,7 @@ pub(crate) fn pool(facts: Facts<'_>, pool: &PoolSpec) -> Pool {
 }
 
 fn deployment(facts: Facts<'_>, pool: &PoolSpec, template: &str, bootstrap: &str) -> Value {
-    let PoolSpec { name, machines, max_surge, max_unavailable } = pool;
+    let PoolSpec { name, machines, max_surge, max_unavailable, .. } = pool;
     let labels = json!({CLUSTER_NAME_LABEL: facts.name(), POOL_LABEL: name});
     let spec = json!({
         "clusterName": facts.name(),

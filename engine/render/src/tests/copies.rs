@@ -113,6 +113,7 @@ fn t1_t6_what_is_not_known_leaves_no_trace() {
         e.ccm = Some(model::want::CcmSpec {
             version: model::want::Setting::built_in("v0.9.7".to_owned()),
             credentials_ref: label("metal-ccm"),
+            default_external_network: None,
         });
     });
     let mut lock = lock_of(&wanted);

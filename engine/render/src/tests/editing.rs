@@ -181,7 +181,7 @@ fn i3_only_own_paths_change() {
     // Within the own folder: what is not rendered goes, what was changed comes back.
     files.files.insert("rendered/kclm/payments/billing/deep/stray.yaml".to_owned(), b"x".to_vec());
     files.files.insert("rendered/kclm/payments/billing/kustomization.yaml".to_owned(), b"x".to_vec());
-    let want = want([with(wanted, |e| (e.calico, e.ccm) = (None, None))]);
+    let want = want([with(wanted, |e| (e.cni, e.ccm) = (None, None))]);
     let edited = run(&want, &locks(&want), &mut files, &mut Memo::default());
     // Addons and stray file removed; infrastructure (labels) and kustomization put.
     assert_eq!((edited.changed, edited.files), (ids(&["billing"]), 4));
@@ -252,7 +252,7 @@ fn a_lock_reads_back_as_it_was() {
         let wanted = with(wanted("billing", flavor), |e| e.firewall.egress = vec![network("internet")]);
         let mut lock = lock_of(&wanted);
         lock.conditions[0].message = "metal-api said: \"no\",\n\tand: more # \u{7f}".to_owned();
-        lock.rendered = model::want::input_digests(&wanted.effective, &lock.values);
+        lock.rendered = model::want::input_digests(wanted.id.name(), &wanted.effective, &lock.values);
         let bytes = crate::lock(&lock);
         assert_eq!(serde_yaml::from_slice::<ClusterLock>(&bytes).unwrap(), lock);
         assert_eq!(serde_saphyr::from_slice::<ClusterLock>(&bytes).unwrap(), lock);

@@ -8,8 +8,8 @@ use model::policy::KubernetesVersion;
 use model::rules::Port;
 use model::tree::MemoryTree;
 use model::want::{
-    CcmSpec, Effective, FirewallSpec, Flavor, ImageSpec, MachineSpec, NodesSpec, Origin, PoolSpec, Setting, VipSpec,
-    Wanted,
+    CcmSpec, CniSpec, Effective, FirewallSpec, Flavor, ImageSpec, InstalledCni, MachineSpec, NodesSpec, Origin,
+    PoolSpec, Setting, VipSpec, Wanted,
 };
 use model::{
     Allocation, Cidr, ClusterId, ClusterLock, Condition, ConditionStatus, Digest, Fleet, FleetName, ImageId, MachineId,
@@ -56,8 +56,13 @@ pub(super) fn pool(name: &str, replicas: u32, version: &str) -> PoolSpec {
     PoolSpec {
         name: label(name),
         machines: machines(replicas, "n1-medium-x86", version),
+        autoscale: None,
         max_surge: Setting::built_in(1),
         max_unavailable: Setting::built_in(0),
+        labels: BTreeMap::new(),
+        taints: Vec::new(),
+        drain: Setting::built_in(model::Seconds::minutes(2)),
+        health: None,
     }
 }
 
@@ -96,7 +101,11 @@ fn effective(flavor: Flavor) -> Effective {
         pods: policy(cidr("10.240.0.0/13")),
         services: policy(cidr("10.248.0.0/16")),
         api_port: Setting::built_in(Port::API),
-        calico: calico.then(|| policy("v3.28.3".to_owned())),
+        cni: calico.then(|| CniSpec {
+            kind: InstalledCni::Calico,
+            version: policy("v3.28.3".to_owned()),
+            values: None,
+        }),
         vip: VipSpec {
             mode: Setting::built_in(SlotMode::Allocate),
             network: policy(network("internet")),
@@ -105,12 +114,25 @@ fn effective(flavor: Flavor) -> Effective {
         },
         firewall: firewall(),
         control_plane: machines(if calico { 3 } else { 1 }, "c1-large-x86", version),
+        control_plane_drain: Setting::built_in(model::Seconds::minutes(10)),
+        control_plane_health: None,
         pools: if calico {
             vec![pool("general", 3, version), pool("batch", 4, version)]
         } else {
             vec![pool("general", 2, version)]
         },
-        ccm: calico.then(|| CcmSpec { version: policy("v0.9.7".to_owned()), credentials_ref: label("metal-ccm") }),
+        ccm: calico.then(|| CcmSpec {
+            version: policy("v0.9.7".to_owned()),
+            credentials_ref: label("metal-ccm"),
+            default_external_network: None,
+        }),
+        metallb: None,
+        charts: Vec::new(),
+        manifests: Vec::new(),
+        allow_reinstall: false,
+        images: <_>::default(),
+        patches: Vec::new(),
+        gitops: <_>::default(),
         node_api_url: Some("https://metal.example.com/metal".to_owned()),
         paused: false,
     }
@@ -181,6 +203,7 @@ pub(super) fn lock_of(wanted: &Wanted) -> ClusterLock {
         }),
         kubernetes: Some(Kubernetes { version: effective.version.clone() }),
         images: BTreeMap::from([("ubuntu".to_owned(), effective.control_plane.image.id.clone())]),
+        autoscaled_pools: Vec::new(),
     };
     ClusterLock {
         api_version: ApiVersion::V1Alpha1,

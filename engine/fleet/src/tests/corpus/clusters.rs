@@ -138,7 +138,7 @@ pub(super) const CASES: &[Case] = &[
         );
         t.edit(SHOP, "  pools:", "  firewall: {mode: deployment, egress: [{network: internet}]}\n  pools:");
     }),
-    ("calico-version", |t| t.edit(POLICY, "    calico: v3.28.3\n", "")),
+    ("cni-version", |t| t.edit(POLICY, "    calico: v3.28.3\n", "")),
     ("ccm", |t| {
         t.edit(POLICY, "    ccm: v0.9.7\n", "");
         t.edit(
