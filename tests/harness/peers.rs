@@ -7,11 +7,13 @@
 //!
 //! Binaries are kept outside of the tree: in `$FERROFLEET_PEERS_DIR`, else `$XDG_CACHE_HOME/ferrofleet-peers`, else
 //! `$HOME/.cache/ferrofleet-peers`. A folder there is named by the content of everything that goes into the build
-//! (the peer's folder in `tests/peers/`, flags), so a changed version is another folder and an old binary is never taken for a new one.
+//! (the peer's folder in `tests/peers/`, flags), so a changed version is another folder and an old binary is never taken for
+//! a new one.
 //!
 //! A new peer is a variant of [`Peer`], a recipe, and a folder in `tests/peers/` with a complete `go.mod` and `go.sum`.
 
 mod build;
+pub mod control_plane;
 pub mod gitea;
 mod recipe;
 

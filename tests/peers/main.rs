@@ -6,6 +6,7 @@
     reason = "test code, helpers of tests included"
 )]
 
+mod control_plane;
 mod forge;
 mod gitea;
 mod metal_go;
