@@ -18,7 +18,7 @@ mod schema;
 mod topology;
 mod yaml;
 
-pub use load::{Loaded, load, placed};
+pub use load::{Loaded, load, placed, settings};
 pub use memo::Memo;
 pub use metal::metal_findings;
 pub use schema::schemas;

@@ -8,14 +8,16 @@ mod locks;
 use crate::issue::{Issue, Report};
 use crate::memo::Memo;
 use crate::place::Placer;
+use crate::read::Parsed;
 use crate::resolve::Around;
 use crate::rules::{self, NO_FLEET};
 pub(crate) use clusters::Cluster;
 use documents::Documents;
 use locks::Locks;
 use model::want::OrphanLock;
-use model::{Finding, Timestamp, Tree, Want, Wanted};
+use model::{EntryKind, Finding, Fleet, Timestamp, Tree, Want, Wanted};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a tree says, and what is wrong with it.
 #[must_use]
@@ -36,6 +38,15 @@ pub fn load(tree: &Tree, memo: &mut Memo, now: Timestamp) -> Loaded {
     memo.end();
     let want = want(tree, &documents, &mut issues, now);
     Loaded { want, findings: findings(tree, documents.findings, issues) }
+}
+
+/// The fleet of a tree, where its document can be read; nothing is judged.
+pub fn settings(tree: &Tree, memo: &mut Memo) -> Option<Arc<Fleet>> {
+    let entry = tree.entry("fleet.yaml").filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable))?;
+    match memo.fleet(tree, &entry.id) {
+        Parsed::Good(fleet) => Some(fleet),
+        Parsed::Broken(_) => None,
+    }
 }
 
 fn want(tree: &Tree, documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want {

@@ -86,8 +86,13 @@ impl Repo {
 
     /// All paths of a commit that was fetched. Cheap for a commit that shares most folders with the one asked before.
     pub fn tree(&self, commit: Oid) -> Result<Tree, Error> {
+        self.tree_in(&self.branch_ref(), commit)
+    }
+
+    /// The same for a commit that another ref has in its history.
+    pub fn tree_in(&self, full_ref: &str, commit: Oid) -> Result<Tree, Error> {
         let read = || self.memo.borrow_mut().entries(&self.store, commit);
-        let entries = self.healing(&self.branch_ref(), commit, read)?;
+        let entries = self.healing(full_ref, commit, read)?;
         Ok(Tree::new(entries, self.store.clone()))
     }
 
@@ -128,10 +133,15 @@ impl Repo {
 
     /// Begins a commit on `parent`.
     pub fn draft(&self, parent: Oid) -> Draft {
-        Draft::new(self.store.clone(), parent)
+        Draft::new(self.store.clone(), Some(parent))
     }
 
-    /// Writes the draft as a commit on its parent into the cache. `now` is in seconds since the epoch.
+    /// Begins the first commit of a branch that is not there: pushed with [`Expect::Absent`] it can replace nothing.
+    pub fn draft_root(&self) -> Draft {
+        Draft::new(self.store.clone(), None)
+    }
+
+    /// Writes the draft as a commit into the cache. `now` is in seconds since the epoch.
     pub fn commit(&self, draft: Draft, message: &str, author: &Author, now: i64) -> Result<Oid, Error> {
         draft.commit(message, author, now)
     }

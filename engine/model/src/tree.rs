@@ -60,6 +60,11 @@ impl Tree {
         Self::new(entries, self.reader.clone())
     }
 
+    /// Entries whose blobs are in this tree's repository or the other's.
+    pub fn joined(&self, other: &Self, entries: Vec<Entry>) -> Self {
+        Self::new(entries, Arc::new(Joined(self.reader.clone(), other.reader.clone())))
+    }
+
     /// Sorted by path.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -91,6 +96,17 @@ impl fmt::Debug for Tree {
 /// Reads blobs by id.
 pub trait ReadBlob {
     fn read(&self, id: &BlobId, max_bytes: usize) -> Result<Vec<u8>, ReadError>;
+}
+
+struct Joined(Arc<dyn ReadBlob + Send + Sync>, Arc<dyn ReadBlob + Send + Sync>);
+
+impl ReadBlob for Joined {
+    fn read(&self, id: &BlobId, max_bytes: usize) -> Result<Vec<u8>, ReadError> {
+        match self.0.read(id, max_bytes) {
+            Err(ReadError::Unreadable { .. }) => self.1.read(id, max_bytes),
+            read => read,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

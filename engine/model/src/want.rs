@@ -59,6 +59,9 @@ pub struct Wanted {
     pub lock: Option<Arc<ClusterLock>>,
     /// Where that lock lay, when not at `lock_path`: the definition was moved, the lock follows.
     pub lock_found_at: Option<String>,
+    /// The digests of the inputs that the committed output was made from, where they are not the lock's: the output lies
+    /// elsewhere, and what the lock says of it did not arrive there yet.
+    pub committed_inputs: Option<BTreeMap<String, Digest>>,
     /// What stops it: nothing is allocated or written for it.
     pub blocked: Option<Blocked>,
 }

@@ -77,7 +77,8 @@ pub(crate) fn output(
     let mut files = objects.files(&comment);
     let mut outdated = Vec::new();
     let never = BTreeMap::new();
-    let recorded = wanted.lock.as_deref().map_or(&never, |lock| &lock.rendered);
+    let of_lock = wanted.lock.as_deref().map_or(&never, |lock| &lock.rendered);
+    let recorded = wanted.committed_inputs.as_ref().unwrap_or(of_lock);
     let inputs = Inputs { recorded, now: &digests };
     let affecting = || files.iter().filter(|(name, _)| FILES.contains(name));
     let differs = || affecting().any(|(name, bytes)| !is_committed(&format!("{dir}/{name}"), bytes));

@@ -54,6 +54,7 @@ impl Cluster<'_> {
             effective: self.effective,
             lock: self.lock,
             lock_found_at: self.lock_found_at,
+            committed_inputs: None,
             blocked: None,
         }
     }

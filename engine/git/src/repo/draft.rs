@@ -12,17 +12,17 @@ use std::sync::Arc;
 
 const MODE_FILE: i32 = 0o100_644;
 
-/// Changes on top of a parent. A `put` of what the parent holds is no change.
+/// Changes on top of a parent, or the first commit of a new branch. A `put` of what the parent holds is no change.
 #[derive(Debug)]
 pub struct Draft {
     store: Arc<Store>,
-    parent: Oid,
+    parent: Option<Oid>,
     /// Path to the new blob, None for removed.
     changes: BTreeMap<String, Option<git2::Oid>>,
 }
 
 impl Draft {
-    pub(super) fn new(store: Arc<Store>, parent: Oid) -> Self {
+    pub(super) fn new(store: Arc<Store>, parent: Option<Oid>) -> Self {
         Self { store, parent, changes: BTreeMap::new() }
     }
 
@@ -41,7 +41,11 @@ impl Draft {
             return Err(Error::EmptyDraft);
         }
         self.store.with_known(|repo| {
-            let parent = find(repo, self.parent)?;
+            let parent = self.parent.map(|id| find(repo, id)).transpose()?;
+            let before = match &parent {
+                Some(parent) => parent.tree()?,
+                None => repo.find_tree(repo.treebuilder(None)?.write()?)?,
+            };
             let mut update = TreeUpdateBuilder::new();
             for (path, blob) in &self.changes {
                 match blob {
@@ -49,8 +53,8 @@ impl Draft {
                     None => update.remove(path.as_str()),
                 };
             }
-            let tree = repo.find_tree(update.create_updated(repo, &parent.tree()?)?)?;
-            write(repo, &parent, &tree, message, author, now)
+            let tree = repo.find_tree(update.create_updated(repo, &before)?)?;
+            write(repo, parent.as_ref(), &tree, message, author, now)
         })
     }
 }
@@ -64,25 +68,25 @@ pub(super) fn commit_tree_of(
 ) -> Result<Oid, Error> {
     store.with_known(|repo| {
         let parent = find(repo, parent)?;
-        write(repo, &parent, &parent.tree()?, message, author, now)
+        write(repo, Some(&parent), &parent.tree()?, message, author, now)
     })
 }
 
-/// Always with a parent: a root commit in its place would throw away a branch's history.
 fn write(
     repo: &Repository,
-    parent: &Commit<'_>,
+    parent: Option<&Commit<'_>>,
     tree: &Tree<'_>,
     message: &str,
     author: &Author,
     now: i64,
 ) -> Result<Oid, git2::Error> {
     let signature = Signature::new(&author.name, &author.email, &Time::new(now, 0))?;
-    ours(repo.commit(None, &signature, &signature, message, tree, &[parent])?)
+    ours(repo.commit(None, &signature, &signature, message, tree, parent.as_slice())?)
 }
 
 /// What the parent holds at a path: mode and blob.
-fn held(repo: &Repository, parent: Oid, path: &str) -> Result<Option<(i32, git2::Oid)>, git2::Error> {
+fn held(repo: &Repository, parent: Option<Oid>, path: &str) -> Result<Option<(i32, git2::Oid)>, git2::Error> {
+    let Some(parent) = parent else { return Ok(None) };
     match find(repo, parent)?.tree()?.get_path(Path::new(path)) {
         Ok(entry) => Ok(Some((entry.filemode(), entry.id()))),
         Err(e) if is_missing(&e) => Ok(None),

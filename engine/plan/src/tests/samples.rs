@@ -165,6 +165,7 @@ pub(super) fn want(ids: &[&str]) -> Want {
             digest: Digest::of(&effective()),
             lock: None,
             lock_found_at: None,
+            committed_inputs: None,
             blocked: None,
         };
         want.clusters.insert(id, wanted);

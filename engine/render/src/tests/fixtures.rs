@@ -158,6 +158,7 @@ pub(super) fn wanted(name: &str, flavor: Flavor) -> Wanted {
         digest: Digest::of_bytes(name.as_bytes()),
         lock: None,
         lock_found_at: None,
+        committed_inputs: None,
         blocked: None,
     }
 }

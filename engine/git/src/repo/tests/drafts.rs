@@ -91,3 +91,21 @@ fn a_mode_is_a_change_and_a_file_is_no_folder() {
     draft.put("link/below", b"x").unwrap();
     assert!(repo.commit(draft, "m", &author(), 0).is_err());
 }
+
+#[test]
+fn a_branch_that_is_not_there_begins_with_a_root_commit() {
+    let remote = Remote::new();
+    let (repo, _cache, _) = remote.fetched();
+    let root = |text: &[u8]| {
+        let mut draft = repo.draft_root();
+        draft.put("rendered/m/n/x.yaml", text).unwrap();
+        draft.remove("not/there").unwrap();
+        repo.commit(draft, "Render n.x", &author(), 0).unwrap()
+    };
+    let first = root(b"x");
+    assert_eq!(repo.commit_info(first).unwrap().parents, []);
+    assert_eq!(repo.push(first, "refs/heads/rendered", Expect::Absent), Push::Landed);
+    assert_eq!(paths(&repo, first), ["rendered/m/n/x.yaml"]);
+    let late = repo.push(root(b"y"), "refs/heads/rendered", Expect::Absent);
+    assert_eq!(late, Push::Stale { found: Some(first) }, "it replaces nothing");
+}
