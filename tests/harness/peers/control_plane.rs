@@ -11,6 +11,7 @@ mod processes;
 mod start;
 
 pub use client::{ApiError, Apply, Client, ObjectRef};
+pub use crds::manifests;
 
 use super::{Peer, Skip, installed};
 use pki::Pki;

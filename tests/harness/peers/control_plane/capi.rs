@@ -16,18 +16,21 @@ pub(super) struct Manager {
     program: Installed,
     /// Its folder of the module.
     config: &'static str,
+    arguments: &'static [&'static str],
 }
 
-/// In the order in which they are installed.
-const MANAGERS: [(Peer, &str, &str); 3] = [
-    (Peer::CapiCore, "capi-core", "core/config"),
-    (Peer::CapiKubeadmBootstrap, "capi-kubeadm-bootstrap", "bootstrap/kubeadm/config"),
-    (Peer::CapiKubeadmControlPlane, "capi-kubeadm-control-plane", "controlplane/kubeadm/config"),
-];
+/// What CAPMS asks for: `EXP_KUBEADM_BOOTSTRAP_FORMAT_IGNITION=true` at `clusterctl init`.
+const IGNITION: &[&str] = &["--feature-gates=KubeadmBootstrapFormatIgnition=true"];
 
 pub(super) fn installed_managers() -> Result<Vec<Manager>, Skip> {
-    let manager = |(peer, name, config)| Ok(Manager { name, program: installed(peer)?, config });
-    MANAGERS.into_iter().map(manager).collect()
+    // In the order in which they are installed.
+    let managers = [
+        (Peer::CapiCore, "capi-core", "core/config", &[][..]),
+        (Peer::CapiKubeadmBootstrap, "capi-kubeadm-bootstrap", "bootstrap/kubeadm/config", IGNITION),
+        (Peer::CapiKubeadmControlPlane, "capi-kubeadm-control-plane", "controlplane/kubeadm/config", IGNITION),
+    ];
+    let manager = |(peer, name, config, arguments)| Ok(Manager { name, program: installed(peer)?, config, arguments });
+    managers.into_iter().map(manager).collect()
 }
 
 /// Starts all of them at once, then waits.
@@ -51,6 +54,7 @@ pub(super) fn start(plane: &mut ControlPlane, managers: &[Manager]) {
             command.args(["--webhook-port", &webhook_port.to_string(), "--v", "2"]);
             command.args(["--health-addr", &format!("127.0.0.1:{health_port}")]);
             command.args(["--diagnostics-address", &format!("127.0.0.1:{diagnostics_port}"), "--insecure-diagnostics"]);
+            command.args(manager.arguments);
             processes.spawn(manager.name, &mut command);
             health_urls.push(format!("http://127.0.0.1:{health_port}/readyz"));
         }

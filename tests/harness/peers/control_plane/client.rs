@@ -113,18 +113,24 @@ impl Client {
     }
 
     /// Server-side apply with strict field validation; what is stored, or with a dry run what would be.
+    #[track_caller]
     pub fn apply(&self, object: &Value, how: Apply<'_>) -> Result<Value, ApiError> {
-        let Apply { manager, force, dry_run } = how;
-        let path = self.path(&ObjectRef::of(object))?;
-        let dry_run = if dry_run { "&dryRun=All" } else { "" };
-        let query = format!("fieldManager={manager}&fieldValidation=Strict&force={force}{dry_run}");
-        self.call(&Method::PATCH, &format!("{path}?{query}"), Some(("application/apply-patch+yaml", object)))
+        self.apply_yaml(&ObjectRef::of(object), &object.to_string(), how)
     }
 
-    /// Merges into an object or, with `/status` behind its name, into a subresource of it.
+    /// The same with the text as it stands in a file, which the API server reads with its own parser.
+    pub fn apply_yaml(&self, object: &ObjectRef, text: &str, how: Apply<'_>) -> Result<Value, ApiError> {
+        let Apply { manager, force, dry_run } = how;
+        let path = self.path(object)?;
+        let dry_run = if dry_run { "&dryRun=All" } else { "" };
+        let query = format!("fieldManager={manager}&fieldValidation=Strict&force={force}{dry_run}");
+        self.call(&Method::PATCH, &format!("{path}?{query}"), Some(("application/apply-patch+yaml", text)))
+    }
+
+    /// Merges into an object or into a subresource of it: none, or as `/status`.
     pub fn merge_patch(&self, object: &ObjectRef, subresource: &str, patch: &Value) -> Result<Value, ApiError> {
         let path = format!("{}{subresource}", self.path(object)?);
-        self.call(&Method::PATCH, &path, Some(("application/merge-patch+json", patch)))
+        self.call(&Method::PATCH, &path, Some(("application/merge-patch+json", &patch.to_string())))
     }
 
     /// The object, or `None` where there is none.
@@ -151,12 +157,10 @@ impl Client {
     }
 
     /// A call of any path, with a body of the named content type.
-    pub fn call(&self, method: &Method, path: &str, body: Option<(&str, &Value)>) -> Result<Value, ApiError> {
+    pub fn call(&self, method: &Method, path: &str, body: Option<(&str, &str)>) -> Result<Value, ApiError> {
         let request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
         let sent = match body {
-            Some((kind, body)) => {
-                self.agent.run(request.header("Content-Type", kind).body(body.to_string()).expect("a request"))
-            }
+            Some((kind, body)) => self.agent.run(request.header("Content-Type", kind).body(body).expect("a request")),
             None => self.agent.run(request.body(()).expect("a request")),
         };
         let not_reached = |message| ApiError { status: 0, reason: "NotReached".to_owned(), message };

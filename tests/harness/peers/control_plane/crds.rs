@@ -69,7 +69,7 @@ fn is_established(crd: &Value) -> bool {
 
 /// Every document of every YAML file of a folder, by the files' names.
 #[track_caller]
-pub(super) fn manifests(dir: &Path) -> Vec<Value> {
+pub fn manifests(dir: &Path) -> Vec<Value> {
     let entries = std::fs::read_dir(dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
