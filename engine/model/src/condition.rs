@@ -36,11 +36,11 @@ impl Condition {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident $kind:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $kind:ident,)*) => {
         /// Why a cluster is as it is. Each has a page in the runbook when a person must act.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         pub enum Reason {
-            $($(#[$doc])* $name,)*
+            $($(#[doc = $doc])* $name,)*
         }
 
         impl Reason {
@@ -49,6 +49,13 @@ macro_rules! reasons {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => stringify!($name),)*
+                }
+            }
+
+            /// What it means, for people.
+            pub fn doc(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),*).trim_ascii(),)*
                 }
             }
 
