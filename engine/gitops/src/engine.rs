@@ -1,32 +1,27 @@
 //! The engine of one fleet repository: turns of the loop, with retries, the claim's life, and status.
 
 use crate::claim::{Claims, Held, Look};
-use crate::history::History;
+use crate::history::{History, Holds};
+use crate::output::{Outputs, Place};
 use crate::pass::{Claimed, Decided, Passed};
 use crate::remote::Remote;
 use crate::trigger::Triggers;
-use crate::view::View;
-use crate::{Counters, FleetStatus, Options, Ran};
+use crate::view::{View, output_history};
+use crate::{Commit, Counters, FleetStatus, Options, Ran};
 use git::Oid;
-use metal_api::{Guarded, Metal, Observe};
+use metal_api::{Metal, Observe};
 use model::request::{Done, FreeOutcome, Outcome};
 use model::{Clock, ClusterId, Finding, Have, ProjectId};
 use plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// A lost race is started over on the new tip this often, or for this long, whichever comes first.
 const TRIES: u32 = 8;
 const TRYING: Duration = Duration::from_secs(10);
-
-/// What has not answered in this time is a gap of its clusters.
-const GATHER: Duration = Duration::from_secs(5);
-
-/// So many clusters are read again by their tags; more are cheaper as whole lists.
-const REFRESH_MAX: usize = 4;
 
 /// How long a run that is to end waits for what is due again.
 const DUE_WAIT: Duration = Duration::from_secs(15);
@@ -41,6 +36,8 @@ pub enum RunError {
     PushRefused { branch: String, refusal: git::Refusal },
     #[error("fleet.yaml names the metal-api `{name}`, which the engine was not told of; it knows: {known}")]
     MetalNotConfigured { name: String, known: String },
+    #[error("fleet.yaml names the output repository `{repo}`, which the engine was not told of; it knows: {known}")]
+    OutputNotConfigured { repo: String, known: String },
     #[error("not done within {limit:?}; the next run goes on from what is at the tip")]
     TimedOut { limit: Duration },
     #[error("ended by a signal before it was done; the next run goes on from what is at the tip")]
@@ -52,12 +49,26 @@ pub enum RunError {
 }
 
 /// What is kept between passes. All of it can be lost at any time (I10).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     pub(crate) history: History,
+    /// Of the output's own branch.
+    pub(crate) output_history: History,
     pub(crate) load: fleet::Memo,
     pub(crate) render: render::Memo,
-    old_clusters: Option<(Oid, BTreeSet<ClusterId>)>,
+    pub(crate) old_clusters: Option<(Oid, BTreeSet<ClusterId>)>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            history: History::of(Holds::Definitions),
+            output_history: output_history(),
+            load: fleet::Memo::default(),
+            render: render::Memo::default(),
+            old_clusters: None,
+        }
+    }
 }
 
 /// The metal-apis that the engine may use, by the names that `fleet.yaml` has for them (`spec.metal.credentials`).
@@ -76,36 +87,49 @@ pub struct Planned {
 /// One fleet repository and the metal-api it uses.
 pub struct Engine<M> {
     pub(crate) options: Options,
-    metals: Metals<M>,
-    observe: Arc<dyn Observe>,
+    pub(crate) metals: Metals<M>,
+    pub(crate) observe: Arc<dyn Observe>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) remote: Remote,
     pub(crate) run: String,
     pub(crate) memory: Arc<Mutex<Memory>>,
+    pub(crate) outputs: Outputs,
+    /// Where the output goes, as the tip that was read last says it.
+    pub(crate) placed: Option<(Oid, Option<Place>)>,
+    /// What this turn pushed before it had to start over.
+    pub(crate) landed: Vec<Commit>,
     claims: Claims,
     pub(crate) held: Option<Held>,
     pub(crate) calls: allocate::Calls,
-    have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
-    viewed: Option<(Arc<View>, Instant)>,
+    pub(crate) have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
+    pub(crate) viewed: Option<(Arc<View>, Instant)>,
     settled: Option<Settled>,
     stalled: Option<Stalled>,
     /// Clusters of which an allocation has an unknown outcome, since when: it may still complete.
     pub(crate) unknown: BTreeMap<ClusterId, Instant>,
     pub(crate) retries: u32,
     pub(crate) counters: Counters,
-    status: watch::Sender<FleetStatus>,
+    pub(crate) status: watch::Sender<FleetStatus>,
+}
+
+/// What the remotes are at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tips {
+    definitions: Oid,
+    /// None also where the output is beside the definitions.
+    output: Option<Oid>,
 }
 
 /// The remote refused a commit on this tip: tried again when the tip moves, and at every reading of metal-api.
 struct Stalled {
-    tip: Oid,
+    tips: Tips,
     since: Instant,
     refusal: git::Refusal,
 }
 
 /// What the last turn came to: nothing is left to do on this tip, or not yet.
 struct Settled {
-    tip: Oid,
+    tips: Tips,
     /// Something can change by itself: nothing is asked again before.
     due_at: Option<Instant>,
     ran: Ran,
@@ -114,7 +138,7 @@ struct Settled {
 impl Settled {
     fn of(ran: Ran) -> Self {
         let due_at = ran.due.map(|due| Instant::now() + due.after);
-        Self { tip: ran.tip.unwrap_or(Oid([0; 20])), due_at, ran }
+        Self { tips: Tips { definitions: ran.tip.unwrap_or(Oid([0; 20])), output: ran.output_tip }, due_at, ran }
     }
 }
 
@@ -139,6 +163,9 @@ impl<M: Metal + 'static> Engine<M> {
             clock,
             run,
             memory: Arc::default(),
+            outputs: Outputs::new(),
+            placed: None,
+            landed: Vec::new(),
             held: None,
             calls: allocate::Calls::default(),
             have: None,
@@ -150,6 +177,12 @@ impl<M: Metal + 'static> Engine<M> {
             counters: Counters::default(),
             status: watch::Sender::default(),
         }
+    }
+
+    /// Lets the output go to these repositories too, when `fleet.yaml` says so.
+    #[must_use]
+    pub fn with_outputs(self, outputs: Outputs) -> Self {
+        Self { outputs, ..self }
     }
 
     /// The last turn, for the dashboard, metrics and health.
@@ -239,13 +272,22 @@ impl<M: Metal + 'static> Engine<M> {
         Ok(false)
     }
 
-    /// The branch's commit now; the claim is looked at in the same request.
-    async fn look(&mut self) -> Result<Oid, RunError> {
-        let (tip, claim) = self.remote.tip_and(self.claims.name()).await?;
+    /// The branch's commit now; the claim is looked at in the same request, and so is the output's branch where it is
+    /// in the same repository.
+    async fn look(&mut self) -> Result<Tips, RunError> {
+        let place = self.placed.as_ref().and_then(|(_, place)| place.clone());
+        let beside = place.as_ref().filter(|place| place.is_beside()).map(|place| place.remote.branch_ref());
+        let others = std::iter::once(self.claims.name()).chain(beside).collect();
+        let (tip, others) = self.remote.tip_and(others).await?;
+        let (claim, beside) = (others.first().copied().flatten(), others.get(1).copied().flatten());
         if self.held.is_none() {
             self.claims.note(claim);
         }
-        tip.ok_or_else(|| self.branch_missing())
+        let output = match place.filter(|place| !place.is_beside()) {
+            Some(place) => place.remote.tip().await?,
+            None => beside,
+        };
+        Ok(Tips { definitions: tip.ok_or_else(|| self.branch_missing())?, output })
     }
 
     /// Turns of the loop until `triggers` end; the claim is released between turns and at the end.
@@ -269,17 +311,17 @@ impl<M: Metal + 'static> Engine<M> {
     /// One turn of the long-running engine: nothing but a look at the tip when nothing is due (I4).
     async fn looked(&mut self) -> Result<Ran, RunError> {
         let fresh = self.have.as_ref().is_some_and(|(_, at, _)| at.elapsed() < self.options.metal_interval);
-        let tip = self.look().await?;
+        let tips = self.look().await?;
         if self.held.is_none() {
             self.claims.sweep().await?;
         }
         let interval = self.options.metal_interval;
-        if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tip == tip && s.since.elapsed() < interval) {
+        if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tips == tips && s.since.elapsed() < interval) {
             let refusal = stalled.refusal.clone();
             return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
         }
         let now = Instant::now();
-        let is_early = |s: &&Settled| s.tip == tip && s.due_at.is_none_or(|at| now < at);
+        let is_early = |s: &&Settled| s.tips == tips && s.due_at.is_none_or(|at| now < at);
         if let Some(settled) = self.settled.as_ref().filter(|_| fresh).filter(is_early) {
             self.counters.quiet += 1;
             return Ok(settled.ran.clone());
@@ -288,10 +330,10 @@ impl<M: Metal + 'static> Engine<M> {
         if !fresh || is_due {
             self.have = None;
         }
-        let turned = self.turn_from(tip).await;
+        let turned = self.turn_from(tips.definitions).await;
         self.stalled = match &turned {
             Err(RunError::PushRefused { refusal, .. }) => {
-                Some(Stalled { tip, since: Instant::now(), refusal: refusal.clone() })
+                Some(Stalled { tips, since: Instant::now(), refusal: refusal.clone() })
             }
             Ok(_) | Err(_) => None,
         };
@@ -309,16 +351,20 @@ impl<M: Metal + 'static> Engine<M> {
 
     /// One turn: a pass, started over while the tip moves.
     async fn turn(&mut self) -> Result<Ran, RunError> {
-        let tip = self.look().await?;
-        self.turn_from(tip).await
+        let tips = self.look().await?;
+        self.turn_from(tips.definitions).await
     }
 
     async fn turn_from(&mut self, tip: Oid) -> Result<Ran, RunError> {
         let began = Instant::now();
+        self.landed.clear();
         let mut tip = tip;
         for tries in 1.. {
             match self.pass(tip).await? {
-                Passed::Ended(ran) => return Ok(*ran),
+                Passed::Ended(mut ran) => {
+                    ran.commits.splice(..0, self.landed.drain(..));
+                    return Ok(*ran);
+                }
                 Passed::Stale if tries >= TRIES || began.elapsed() > TRYING => {
                     return Err(RunError::Outraced { branch: self.options.branch.clone(), tries });
                 }
@@ -335,97 +381,6 @@ impl<M: Metal + 'static> Engine<M> {
 
     pub(crate) fn branch_missing(&self) -> RunError {
         RunError::BranchMissing { branch: self.options.branch.clone() }
-    }
-
-    /// What a tip says; read once while the tip stays.
-    pub(crate) async fn view(&mut self, tip: Oid) -> Result<Arc<View>, RunError> {
-        // Only the expiry of versions depends on time.
-        let fresh = |(view, at): &&(Arc<View>, Instant)| view.tip == tip && at.elapsed() < self.options.metal_interval;
-        if let Some((view, _)) = self.viewed.as_ref().filter(fresh) {
-            return Ok(view.clone());
-        }
-        let (memory, now) = (self.memory.clone(), self.clock.now());
-        let view = self.remote.call(move |repo| {
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let Memory { history, load, .. } = &mut *memory;
-            View::load(repo, history, load, tip, now)
-        });
-        let view = Arc::new(view.await?);
-        let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());
-        self.status.send_if_modified(|status| {
-            status.fleet = fleet;
-            false
-        });
-        self.viewed = Some((view.clone(), Instant::now()));
-        Ok(view)
-    }
-
-    /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.
-    pub(crate) async fn have(&mut self, view: &View, fresh: bool) -> Result<Arc<Have>, RunError> {
-        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
-        if let Some((_, _, have)) = self
-            .have
-            .as_ref()
-            .filter(|(of, at, _)| !fresh && *of == projects && at.elapsed() < self.options.metal_interval)
-        {
-            return Ok(have.clone());
-        }
-        let list: Vec<_> = projects.iter().cloned().collect();
-        let have = metal_api::gather(&self.door(view)?, &list, self.clock.now(), GATHER).await;
-        let have = Arc::new(have);
-        self.have = Some((projects, Instant::now(), have.clone()));
-        Ok(have)
-    }
-
-    /// The same, read again for what a plan writes: a few clusters by their tags, else everything.
-    pub(crate) async fn have_again(&mut self, view: &View, plan: &Plan) -> Result<Arc<Have>, RunError> {
-        let mut clusters: Vec<_> = plan.allocations().map(|(id, ..)| id.clone()).collect();
-        clusters.dedup();
-        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
-        let known = self.have.as_ref().filter(|(of, _, have)| *of == projects && have.gaps.is_empty());
-        // Whether anything lives in what would be freed, only whole lists say.
-        let Some((_, at, have)) = known.filter(|_| plan.frees.is_empty() && clusters.len() <= REFRESH_MAX) else {
-            return self.have(view, true).await;
-        };
-        let (at, have) = (*at, have.clone());
-        let project = |id: ClusterId| Some((plan.clusters.get(&id)?.project.clone(), id));
-        let clusters: Vec<_> = clusters.into_iter().filter_map(project).collect();
-        let have = metal_api::refresh(&self.door(view)?, &have, &clusters, self.clock.now(), GATHER).await;
-        let have = Arc::new(have);
-        self.have = Some((projects, at, have.clone()));
-        Ok(have)
-    }
-
-    /// The one door to metal-api: no call outside of the projects that this tree lists (R16).
-    pub(crate) fn door(&self, view: &View) -> Result<Guarded<Arc<M>>, RunError> {
-        // A tree without a readable fleet lists no project: whichever door, nothing of a project goes through it.
-        let named = view.want.fleet.as_deref().map(|f| f.spec.metal.credentials.as_str());
-        let metal = named.map_or_else(|| self.metals.values().next(), |name| self.metals.get(name));
-        let metal = metal.cloned().ok_or_else(|| RunError::MetalNotConfigured {
-            name: named.unwrap_or("default").to_owned(),
-            known: self.metals.keys().cloned().collect::<Vec<_>>().join(", "),
-        })?;
-        Ok(Guarded::new(metal, view.want.projects(), self.observe.clone()))
-    }
-
-    pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).history.clusters.clone()
-    }
-
-    /// Every cluster that a definition in the branch's history ever named; read once, and only when something is found
-    /// that neither the tree nor an engine commit knows.
-    pub(crate) async fn clusters_of_history(&self, tip: Oid) -> Result<BTreeSet<ClusterId>, RunError> {
-        let (memory, now) = (self.memory.clone(), self.clock.now());
-        let found = self.remote.call(move |repo| {
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, known)) = memory.old_clusters.as_ref().filter(|(at, _)| *at == tip) {
-                return Ok(known.clone());
-            }
-            let known = crate::history::defined_clusters(repo, &mut memory.load, tip, now)?;
-            memory.old_clusters = Some((tip, known.clone()));
-            Ok(known)
-        });
-        Ok(found.await?)
     }
 
     pub(crate) async fn claim(&mut self, tip: Oid) -> Result<Claimed, RunError> {

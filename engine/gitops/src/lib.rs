@@ -4,12 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod claim;
+mod draft;
 mod engine;
 mod history;
 mod message;
 mod options;
 mod outcome;
+mod output;
 mod pass;
+mod reading;
 mod remote;
 mod status;
 mod trigger;
@@ -19,6 +22,7 @@ pub use engine::{Engine, Metals, Planned, RunError};
 pub use message::{Trailers, trailers};
 pub use options::Options;
 pub use outcome::{ClusterState, Commit, Due, Phase, Ran};
+pub use output::Outputs;
 pub use pass::block;
 pub use status::{Counters, FleetStatus};
 pub use trigger::{Triggers, Waker};

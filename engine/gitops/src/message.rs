@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 
 const RUN: &str = "Fleet-Run";
 const CLUSTER: &str = "Fleet-Cluster";
+const PARENT: &str = "Fleet-Parent";
+const NO_PARENT: &str = "none";
 
 /// What a message is made of.
 pub(crate) struct Facts<'a> {
@@ -21,6 +23,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) resolved: &'a [ClusterId],
     pub(crate) done: &'a Done,
     pub(crate) put_right: &'a [String],
+    /// For the output's own commit: what it is made on there.
+    pub(crate) parent: Option<Option<Oid>>,
+    /// For a lock commit whose output goes elsewhere: where.
+    pub(crate) output: Option<&'a str>,
 }
 
 pub(crate) fn message(facts: &Facts<'_>) -> String {
@@ -42,6 +48,13 @@ pub(crate) fn message(facts: &Facts<'_>) -> String {
     let _ = write!(text, "\n{RUN}: {}\nFleet-Source: {}\n", facts.run, facts.source);
     for id in facts.clusters.keys() {
         let _ = writeln!(text, "{CLUSTER}: {id}");
+    }
+    if let Some(parent) = facts.parent {
+        let parent = parent.map_or_else(|| NO_PARENT.to_owned(), |id| id.to_string());
+        let _ = writeln!(text, "{PARENT}: {parent}");
+    }
+    if let Some(output) = facts.output {
+        let _ = writeln!(text, "Fleet-Output: {output}");
     }
     let _ = writeln!(text, "Fleet-Reason: {reason}");
     for (free, outcome) in &facts.done.frees {
@@ -118,8 +131,10 @@ fn target(target: &Target) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trailers {
     pub run: String,
-    /// The commit it was made on. One that has another parent is somebody's copy of it, by cherry-pick or squash.
+    /// The commit of the definitions that it was made from, and on where the output has no branch of its own.
     pub source: Option<Oid>,
+    /// Of a commit of output alone: what it was made on, inner None for a branch's first commit.
+    pub parent: Option<Option<Oid>>,
     pub clusters: Vec<ClusterId>,
 }
 
@@ -131,7 +146,11 @@ pub fn trailers(message: &str) -> Option<Trailers> {
     let run = last.lines().find_map(|line| value(line, RUN))?;
     let clusters = last.lines().filter_map(|line| value(line, CLUSTER)?.parse().ok()).collect();
     let source = last.lines().find_map(|line| value(line, "Fleet-Source")?.parse().ok());
-    Some(Trailers { run, source, clusters })
+    let parent = last.lines().find_map(|line| value(line, PARENT)).and_then(|parent| match parent.as_str() {
+        NO_PARENT => Some(None),
+        id => id.parse().ok().map(Some),
+    });
+    Some(Trailers { run, source, parent, clusters })
 }
 
 #[cfg(test)]
@@ -147,6 +166,8 @@ mod tests {
             resolved: &["default.shop".parse().unwrap()],
             done: &Done::default(),
             put_right: &[],
+            parent: None,
+            output: None,
         };
         let text = message(&facts);
         assert!(text.starts_with("Resolve default.shop\n\n"), "{text}");

@@ -14,6 +14,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default)]
 pub struct Ran {
     pub tip: Option<Oid>,
+    /// The output's own branch, where it has one.
+    pub output_tip: Option<Oid>,
     /// What this engine pushed, oldest first.
     pub commits: Vec<Commit>,
     pub clusters: BTreeMap<ClusterId, ClusterState>,

@@ -1,14 +1,16 @@
 //! One pass: from a tip to a commit on it, or to nothing to do.
 
+use crate::draft::Drafted;
 use crate::engine::{Engine, RunError};
-use crate::message::{Facts, message};
 use crate::outcome::{Commit, Due, Ran, state};
+use crate::output::expected;
+use crate::remote::Remote;
 use crate::view::View;
 use git::{Expect, Oid, Push};
 use metal_api::Metal;
 use model::request::{Done, FreeOutcome, Outcome};
 use model::want::Blocked;
-use model::{ClusterId, ClusterLock, Finding, Have, Reason, Sink, Want};
+use model::{ClusterId, ClusterLock, Finding, Have, Reason, Want};
 use plan::{Plan, Setting};
 use render::Edited;
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,82 +137,54 @@ impl<M: Metal + 'static> Engine<M> {
     async fn commit(&mut self, decided: Decided, done: Done, claim: Claimed) -> Result<Passed, RunError> {
         let Decided { view, have, findings, plan } = decided;
         let locks = Arc::new(plan::settle(&view.want, &plan, &done));
-        let Drafted { edited, commit } = self.draft(&view, &locks, &done).await?;
-        let mut landed = None;
-        if let Some((id, title)) = commit {
-            self.writing(true);
-            let pushed = self.push(id, view.tip).await;
-            self.writing(false);
-            match pushed? {
-                Landed::Yes => {}
-                Landed::Stale => return Ok(Passed::Stale),
+        let Drafted { edited, paths: _, definitions, output } = self.draft(&view, &locks, &done).await?;
+        let mut tips = (view.tip, view.output.as_ref().and_then(|at| at.tip));
+        if let Some(commit) = definitions {
+            let (remote, id) = (self.remote.clone(), commit.id);
+            if let Landed::Stale = self.land(&remote, commit, Expect::Id(view.tip)).await? {
+                return Ok(Passed::Stale);
             }
-            tracing::info!(commit = %id, clusters = edited.changed.len(), "{title}");
-            landed = Some(Commit { id, title, clusters: edited.changed.clone() });
+            tips.0 = id;
         }
-        let facts = Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim: &claim };
-        Ok(Passed::Ended(Box::new(self.ran(&facts, findings, plan, landed))))
+        // After the locks, so that no file names a value before a lock does (I1).
+        if let (Some(commit), Some(at)) = (output, &view.output) {
+            let id = commit.id;
+            if let Landed::Stale = self.land(&at.place.remote, commit, expected(at.tip)).await? {
+                return Ok(Passed::Stale);
+            }
+            tips.1 = Some(id);
+        }
+        let facts =
+            Ended { view: &view, have: &have, done: &done, locks: &locks, edited: &edited, claim: &claim, tips };
+        Ok(Passed::Ended(Box::new(self.ran(&facts, findings, plan))))
+    }
+
+    /// Pushes a commit, and notes it where it landed.
+    async fn land(&mut self, remote: &Remote, commit: Commit, expect: Expect) -> Result<Landed, RunError> {
+        self.writing(true);
+        let pushed = self.push(remote, commit.id, expect).await;
+        self.writing(false);
+        let landed = pushed?;
+        if let Landed::Yes = landed {
+            tracing::info!(commit = %commit.id, clusters = commit.clusters.len(), "{}", commit.title);
+            self.landed.push(commit);
+        }
+        Ok(landed)
     }
 
     /// Paths that a commit would change with what is known now.
     pub(crate) async fn pending(&mut self, view: &Arc<View>, plan: &Plan) -> Result<Vec<String>, RunError> {
         let done = Done::default();
         let locks = Arc::new(plan::settle(&view.want, plan, &done));
-        let Some((commit, _)) = self.draft(view, &locks, &done).await?.commit else { return Ok(Vec::new()) };
-        let tip = view.tip;
-        let mut files = self.remote.call(move |repo| repo.diff_paths(tip, commit)).await?;
+        let mut files = self.draft(view, &locks, &done).await?.paths;
         files.sort();
         Ok(files)
     }
 
-    /// Makes the commit in the cache; None when nothing changes (I4).
-    async fn draft(
-        &mut self,
-        view: &Arc<View>,
-        locks: &Arc<BTreeMap<ClusterId, ClusterLock>>,
-        done: &Done,
-    ) -> Result<Drafted, RunError> {
-        let (view, locks, done) = (view.clone(), locks.clone(), done.clone());
-        let (memory, run, now) = (self.memory.clone(), self.run.clone(), self.clock.now());
-        let author = author(&view);
-        if view.want.fleet.as_deref().is_none_or(|f| f.spec.paused) {
-            return Ok(Drafted::default());
-        }
-        let draft = move |repo: &mut git::Repo| -> Result<Drafted, RunError> {
-            let mut memory = memory.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mut draft = repo.draft(view.tip);
-            put_right(&view, &mut draft)?;
-            let edited = render::edit(&view.want, &locks, &view.corrected, &view.tree, &mut memory.render, &mut draft)?;
-            if draft.is_empty() {
-                return Ok(Drafted { edited, commit: None });
-            }
-            let changed = locks.iter().filter(|(id, _)| edited.changed.contains(id));
-            let clusters: BTreeMap<_, _> = changed.map(|(id, lock)| (id.clone(), lock.clone())).collect();
-            let is_new = |id: &&ClusterId| {
-                let before = view.want.clusters.get(*id).and_then(|w| w.lock.as_deref()).map(|l| &l.values);
-                before != clusters.get(*id).map(|l| &l.values)
-            };
-            let resolved: Vec<_> = edited.changed.iter().filter(is_new).cloned().collect();
-            let facts = Facts {
-                run: &run,
-                source: view.tip,
-                clusters: &clusters,
-                resolved: &resolved,
-                done: &done,
-                put_right: &view.put_right,
-            };
-            let text = message(&facts);
-            let title = text.lines().next().unwrap_or_default().to_owned();
-            let commit = repo.commit(draft, &text, &author, now.as_second())?;
-            Ok(Drafted { edited, commit: Some((commit, title)) })
-        };
-        self.remote.call(move |repo| Ok(draft(repo))).await?
-    }
-
-    async fn push(&mut self, commit: Oid, tip: Oid) -> Result<Landed, RunError> {
+    async fn push(&mut self, remote: &Remote, commit: Oid, expect: Expect) -> Result<Landed, RunError> {
         for retry in [true, false] {
-            let name = self.remote.branch_ref();
-            let pushed = self.remote.call(move |repo| Ok(repo.push(commit, &name, Expect::Id(tip)))).await?;
+            let name = remote.branch_ref();
+            let pushed = remote.call(move |repo| Ok(repo.push(commit, &name, expect))).await?;
             match pushed {
                 Push::Landed => {
                     self.counters.pushes_landed += 1;
@@ -223,13 +197,14 @@ impl<M: Metal + 'static> Engine<M> {
                 Push::Unknown(words) => {
                     self.counters.pushes_unknown += 1;
                     tracing::debug!(words, "the outcome of the push is unknown; reading the branch");
-                    return self.landed(commit).await;
+                    return self.landed(remote, commit).await;
                 }
                 // Credentials are read again at every try: they may just have been rotated.
                 Push::Refused(refusal) if refusal.is_auth() && retry => {}
                 Push::Refused(refusal) => {
                     self.counters.pushes_refused += 1;
-                    return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
+                    let branch = remote.branch().to_owned();
+                    return Err(RunError::PushRefused { branch, refusal });
                 }
             }
         }
@@ -237,14 +212,15 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     /// Ours or a descendant at the branch is success.
-    async fn landed(&mut self, commit: Oid) -> Result<Landed, RunError> {
-        let Some(tip) = self.remote.tip().await? else { return Err(self.branch_missing()) };
-        let ours = self.remote.call(move |repo| repo.fetch(tip).and_then(|()| repo.is_ancestor(commit, tip))).await?;
-        Ok(if ours { Landed::Yes } else { Landed::Stale })
+    async fn landed(&mut self, remote: &Remote, commit: Oid) -> Result<Landed, RunError> {
+        let Some(tip) = remote.tip().await? else { return Ok(Landed::Stale) };
+        let name = remote.branch_ref();
+        let ours = remote.call(move |repo| repo.fetch_ref(&name, tip).and_then(|()| repo.is_ancestor(commit, tip)));
+        Ok(if ours.await? { Landed::Yes } else { Landed::Stale })
     }
 
     /// What the pass came to.
-    fn ran(&mut self, ended: &Ended<'_>, findings: Vec<Finding>, plan: Plan, commit: Option<Commit>) -> Ran {
+    fn ran(&mut self, ended: &Ended<'_>, findings: Vec<Finding>, plan: Plan) -> Ran {
         let mut clusters = BTreeMap::new();
         for (id, cluster) in &plan.clusters {
             let Some(wanted) = ended.view.want.clusters.get(id) else { continue };
@@ -266,13 +242,13 @@ impl<M: Metal + 'static> Engine<M> {
             if let (Some(kept), None) = (ended.edited.outdated.get(id), &state.problem) {
                 state.problem = Some((Reason::RenderOutdated, format!("kept as committed: {}", kept.join(", "))));
             }
-            state.commit = commit.as_ref().filter(|c| c.clusters.contains(id)).map(|c| c.id);
+            state.commit = self.landed.iter().rfind(|commit| commit.clusters.contains(id)).map(|commit| commit.id);
             clusters.insert(id.clone(), state);
         }
-        let tip = commit.as_ref().map_or(ended.view.tip, |c| c.id);
+        let (tip, output_tip) = ended.tips;
         let due = self.due(&plan, ended.done, &clusters, ended.claim);
         let incomplete = plan.incomplete;
-        Ran { tip: Some(tip), commits: commit.into_iter().collect(), clusters, findings, plan, incomplete, due }
+        Ran { tip: Some(tip), output_tip, commits: Vec::new(), clusters, findings, plan, incomplete, due }
     }
 
     /// When to look again (design, "The engine's loop").
@@ -318,13 +294,6 @@ pub(crate) enum Claimed {
     Never(String),
 }
 
-/// A commit in the cache, where something changes.
-#[derive(Default)]
-struct Drafted {
-    edited: Edited,
-    commit: Option<(Oid, String)>,
-}
-
 /// The values of one pass that its report is made of.
 struct Ended<'a> {
     view: &'a View,
@@ -333,6 +302,8 @@ struct Ended<'a> {
     locks: &'a BTreeMap<ClusterId, ClusterLock>,
     edited: &'a Edited,
     claim: &'a Claimed,
+    /// Of the definitions and of the output's own branch, after the pass.
+    tips: (Oid, Option<Oid>),
 }
 
 enum Landed {
@@ -350,21 +321,4 @@ pub fn block(want: &mut Want, findings: &[Finding]) {
             wanted.blocked = Some(Blocked { reason, message: finding.message.clone() });
         }
     }
-}
-
-/// Files that a person changed and the engine owns get their bytes back.
-fn put_right(view: &View, sink: &mut git::Draft) -> Result<(), git::Error> {
-    for path in &view.put_right {
-        match view.corrected.entry(path) {
-            Some(entry) => sink.put(path, &view.corrected.read(&entry.id, usize::MAX)?)?,
-            None => sink.remove(path)?,
-        }
-    }
-    Ok(())
-}
-
-fn author(view: &View) -> git::Author {
-    let written = view.want.fleet.as_deref().and_then(|f| f.spec.commit.author.as_ref());
-    let (name, email) = written.map_or(("Ferrofleet", "ferrofleet@localhost"), |a| (&a.name, &a.email));
-    git::Author { name: name.to_owned(), email: email.to_owned() }
 }

@@ -14,19 +14,34 @@ impl Remote {
         Self { worker, branch: branch.to_owned() }
     }
 
+    /// Without `refs/heads/`.
+    pub(crate) fn branch(&self) -> &str {
+        &self.branch
+    }
+
     pub(crate) fn branch_ref(&self) -> String {
         format!("refs/heads/{}", self.branch)
     }
 
-    pub(crate) async fn tip(&self) -> Result<Option<Oid>, git::Error> {
-        self.call(|repo| repo.tip()).await
+    /// Another branch of the same repository.
+    pub(crate) fn beside(&self, branch: &str) -> Self {
+        Self::new(self.worker.clone(), branch)
     }
 
-    /// The branch's commit and another ref, in one request.
-    pub(crate) async fn tip_and(&self, other: String) -> Result<(Option<Oid>, Option<Oid>), git::Error> {
+    pub(crate) async fn tip(&self) -> Result<Option<Oid>, git::Error> {
         let branch = self.branch_ref();
-        let found = self.call(move |repo| repo.ls_refs(&[&branch, &other])).await?;
-        Ok((found.first().copied().flatten(), found.get(1).copied().flatten()))
+        self.call(move |repo| repo.ls_ref(&branch)).await
+    }
+
+    /// The branch's commit and other refs, in one request.
+    pub(crate) async fn tip_and(&self, others: Vec<String>) -> Result<(Option<Oid>, Vec<Option<Oid>>), git::Error> {
+        let branch = self.branch_ref();
+        let names = move |repo: &mut Repo| {
+            let names: Vec<_> = std::iter::once(&branch).chain(&others).map(String::as_str).collect();
+            repo.ls_refs(&names)
+        };
+        let mut found = self.call(names).await?.into_iter();
+        Ok((found.next().flatten(), found.collect()))
     }
 
     /// Runs on the repository's own thread, where blocking is allowed.

@@ -1,0 +1,136 @@
+//! What a pass reads: the tip with its output, metal-api through the one door, and what history knows. Each is kept as
+//! long as nothing can have changed it.
+
+use crate::engine::{Engine, Memory, RunError};
+use crate::view::{OutputAt, Side, View, output_side};
+use git::Oid;
+use metal_api::{Guarded, Metal};
+use model::{ClusterId, Have};
+use plan::Plan;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What has not answered in this time is a gap of its clusters.
+const GATHER: Duration = Duration::from_secs(5);
+
+/// So many clusters are read again by their tags; more are cheaper as whole lists.
+const REFRESH_MAX: usize = 4;
+
+impl<M: Metal + 'static> Engine<M> {
+    /// What a tip says; read once while the tip stays.
+    pub(crate) async fn view(&mut self, tip: Oid) -> Result<Arc<View>, RunError> {
+        let place = self.place(tip).await?;
+        let output = match place {
+            Some(place) => Some(OutputAt { tip: place.remote.tip().await?, place }),
+            None => None,
+        };
+        let output_tip = |at: &Option<OutputAt>| at.as_ref().map(|at| (at.place.name.clone(), at.tip));
+        // Only the expiry of versions depends on time.
+        let fresh = |(view, at): &&(Arc<View>, Instant)| {
+            view.tip == tip
+                && output_tip(&view.output) == output_tip(&output)
+                && at.elapsed() < self.options.metal_interval
+        };
+        if let Some((view, _)) = self.viewed.as_ref().filter(fresh) {
+            return Ok(view.clone());
+        }
+        let output = match output {
+            None => None,
+            Some(at) => Some((at.clone(), self.output_side(at).await?)),
+        };
+        let (memory, now) = (self.memory.clone(), self.clock.now());
+        let view = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let Memory { history, load, .. } = &mut *memory;
+            View::load(repo, history, load, tip, output, now)
+        });
+        let view = Arc::new(view.await?);
+        let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());
+        self.status.send_if_modified(|status| {
+            status.fleet = fleet;
+            false
+        });
+        self.viewed = Some((view.clone(), Instant::now()));
+        Ok(view)
+    }
+
+    /// What the output's branch holds; None while there is no such branch.
+    async fn output_side(&self, at: OutputAt) -> Result<Option<Side>, RunError> {
+        let Some(tip) = at.tip else { return Ok(None) };
+        let (memory, full_ref) = (self.memory.clone(), at.place.remote.branch_ref());
+        let side = at.place.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            output_side(repo, &full_ref, &mut memory.output_history, tip)
+        });
+        Ok(Some(side.await?))
+    }
+
+    /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.
+    pub(crate) async fn have(&mut self, view: &View, fresh: bool) -> Result<Arc<Have>, RunError> {
+        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
+        if let Some((_, _, have)) = self
+            .have
+            .as_ref()
+            .filter(|(of, at, _)| !fresh && *of == projects && at.elapsed() < self.options.metal_interval)
+        {
+            return Ok(have.clone());
+        }
+        let list: Vec<_> = projects.iter().cloned().collect();
+        let have = metal_api::gather(&self.door(view)?, &list, self.clock.now(), GATHER).await;
+        let have = Arc::new(have);
+        self.have = Some((projects, Instant::now(), have.clone()));
+        Ok(have)
+    }
+
+    /// The same, read again for what a plan writes: a few clusters by their tags, else everything.
+    pub(crate) async fn have_again(&mut self, view: &View, plan: &Plan) -> Result<Arc<Have>, RunError> {
+        let mut clusters: Vec<_> = plan.allocations().map(|(id, ..)| id.clone()).collect();
+        clusters.dedup();
+        let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
+        let known = self.have.as_ref().filter(|(of, _, have)| *of == projects && have.gaps.is_empty());
+        // Whether anything lives in what would be freed, only whole lists say.
+        let Some((_, at, have)) = known.filter(|_| plan.frees.is_empty() && clusters.len() <= REFRESH_MAX) else {
+            return self.have(view, true).await;
+        };
+        let (at, have) = (*at, have.clone());
+        let project = |id: ClusterId| Some((plan.clusters.get(&id)?.project.clone(), id));
+        let clusters: Vec<_> = clusters.into_iter().filter_map(project).collect();
+        let have = metal_api::refresh(&self.door(view)?, &have, &clusters, self.clock.now(), GATHER).await;
+        let have = Arc::new(have);
+        self.have = Some((projects, at, have.clone()));
+        Ok(have)
+    }
+
+    /// The one door to metal-api: no call outside of the projects that this tree lists (R16).
+    pub(crate) fn door(&self, view: &View) -> Result<Guarded<Arc<M>>, RunError> {
+        // A tree without a readable fleet lists no project: whichever door, nothing of a project goes through it.
+        let named = view.want.fleet.as_deref().map(|f| f.spec.metal.credentials.as_str());
+        let metal = named.map_or_else(|| self.metals.values().next(), |name| self.metals.get(name));
+        let metal = metal.cloned().ok_or_else(|| RunError::MetalNotConfigured {
+            name: named.unwrap_or("default").to_owned(),
+            known: self.metals.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        Ok(Guarded::new(metal, view.want.projects(), self.observe.clone()))
+    }
+
+    pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).history.clusters.clone()
+    }
+
+    /// Every cluster that a definition in the branch's history ever named; read once, and only when something is found
+    /// that neither the tree nor an engine commit knows.
+    pub(crate) async fn clusters_of_history(&self, tip: Oid) -> Result<BTreeSet<ClusterId>, RunError> {
+        let (memory, now) = (self.memory.clone(), self.clock.now());
+        let found = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, known)) = memory.old_clusters.as_ref().filter(|(at, _)| *at == tip) {
+                return Ok(known.clone());
+            }
+            let known = crate::history::defined_clusters(repo, &mut memory.load, tip, now)?;
+            memory.old_clusters = Some((tip, known.clone()));
+            Ok(known)
+        });
+        Ok(found.await?)
+    }
+}
