@@ -40,6 +40,18 @@ pub(crate) struct FleetEntry {
     pub(crate) metal_interval: Option<Duration>,
     #[serde(default)]
     credentials: CredentialsEntry,
+    /// Repositories that `fleet.yaml` may send its output to.
+    #[serde(default)]
+    pub(crate) outputs: Vec<OutputEntry>,
+}
+
+/// A repository for output.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct OutputEntry {
+    pub(crate) repo: String,
+    #[serde(default)]
+    credentials: CredentialsEntry,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -103,28 +115,35 @@ impl Config {
         cache_dir.iter_mut().for_each(&mut change);
         metal.values_mut().for_each(|m| change(&mut m.hmac_file));
         for fleet in fleets {
-            let CredentialsEntry { username_file, username_env: _, password_file, password_env: _, .. } =
-                &mut fleet.credentials;
-            let files = username_file.iter_mut().chain(password_file);
-            files.for_each(&mut change);
-            let CredentialsEntry { ssh_key, known_hosts, ca_file, .. } = &mut fleet.credentials;
-            ssh_key.iter_mut().chain(known_hosts).chain(ca_file).for_each(&mut change);
+            fleet.credentials.paths(&mut change);
+            fleet.outputs.iter_mut().for_each(|output| output.credentials.paths(&mut change));
         }
     }
 }
 
 impl FleetEntry {
-    /// A file wins over a variable.
     pub(crate) fn credentials(&self) -> Credentials {
-        let CredentialsEntry {
-            username_file,
-            username_env,
-            password_file,
-            password_env,
-            ssh_key,
-            known_hosts,
-            ca_file,
-        } = &self.credentials;
+        self.credentials.read()
+    }
+}
+
+impl OutputEntry {
+    pub(crate) fn credentials(&self) -> Credentials {
+        self.credentials.read()
+    }
+}
+
+impl CredentialsEntry {
+    fn paths(&mut self, change: &mut impl FnMut(&mut PathBuf)) {
+        let Self { username_file, username_env: _, password_file, password_env: _, ssh_key, known_hosts, ca_file } =
+            self;
+        let files = username_file.iter_mut().chain(password_file).chain(ssh_key).chain(known_hosts).chain(ca_file);
+        files.for_each(change);
+    }
+
+    /// A file wins over a variable.
+    fn read(&self) -> Credentials {
+        let Self { username_file, username_env, password_file, password_env, ssh_key, known_hosts, ca_file } = self;
         let source = |file: &Option<PathBuf>, env: &Option<String>| {
             file.clone().map(Source::File).or_else(|| env.clone().map(Source::Env))
         };

@@ -1,6 +1,6 @@
 //! From arguments, environment and configuration to engines: the one place where rooms are put together.
 
-use crate::args::GitArgs;
+use crate::args::{GitArgs, RepoArgs};
 use crate::config::{Config, auth_type};
 use crate::exit::Usage;
 use anyhow::Context as _;
@@ -32,8 +32,17 @@ pub(crate) struct FleetSettings {
     pub(crate) url: RemoteUrl,
     pub(crate) branch: String,
     pub(crate) credentials: Credentials,
+    /// Where its output may go beside its own repository, as `fleet.yaml` writes it.
+    pub(crate) outputs: Vec<OutputRepo>,
     pub(crate) git_interval: Duration,
     pub(crate) metal_interval: Duration,
+}
+
+/// A repository for output, and who we are to it.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputRepo {
+    pub(crate) repo: String,
+    pub(crate) credentials: Credentials,
 }
 
 /// What all fleets of a process share.
@@ -122,6 +131,14 @@ pub(crate) fn remote(text: &str) -> anyhow::Result<RemoteUrl> {
         .map_err(|e| Usage::new(e.to_string(), "for example --repo https://git.example.com/fleet.git"))?)
 }
 
+impl RepoArgs {
+    pub(crate) fn outputs(&self) -> Vec<OutputRepo> {
+        let credentials = self.git.credentials();
+        let output = |repo: &String| OutputRepo { repo: repo.clone(), credentials: credentials.clone() };
+        self.output_repos.iter().map(output).collect()
+    }
+}
+
 impl GitArgs {
     pub(crate) fn credentials(&self) -> Credentials {
         let Self { git_username, git_password_file, git_ssh_key, git_known_hosts, git_ca_file } = self.clone();
@@ -156,21 +173,25 @@ pub(crate) fn engine(
     metals: Metals<HttpMetal>,
     observe: Arc<dyn Observe>,
 ) -> anyhow::Result<Engine<HttpMetal>> {
-    let options = || git::Options {
-        url: fleet.url.clone(),
+    let options = |url: &RemoteUrl, credentials: &Credentials| git::Options {
+        url: url.clone(),
         branch: fleet.branch.clone(),
         cache_dir: common.cache_dir.clone(),
-        credentials: fleet.credentials.clone(),
+        credentials: credentials.clone(),
         timeouts: git::Timeouts::default(),
     };
-    let repo = git::Worker::spawn(options())?;
-    let claims = git::Worker::spawn(options())?;
+    let repo = git::Worker::spawn(options(&fleet.url, &fleet.credentials))?;
+    let claims = git::Worker::spawn(options(&fleet.url, &fleet.credentials))?;
+    let mut outputs = gitops::Outputs::new();
+    for OutputRepo { repo, credentials } in &fleet.outputs {
+        outputs.insert(repo.clone(), git::Worker::spawn(options(&remote(repo)?, credentials))?);
+    }
     let mut settings = gitops::Options::new(&fleet.branch, common.attempt.clone(), &host());
     settings.claim_time = common.claim_time;
     settings.single_writer = common.single_writer;
     settings.git_interval = fleet.git_interval;
     settings.metal_interval = fleet.metal_interval;
-    Ok(Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims))
+    Ok(Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims).with_outputs(outputs))
 }
 
 /// Named in claims, for people.

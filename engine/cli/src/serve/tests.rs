@@ -19,6 +19,7 @@ impl Bed {
         let token = dir.path().join("token");
         std::fs::write(&token, "canary-token\n").unwrap();
         let settings = FleetSettings {
+            outputs: Vec::new(),
             url: wiring::remote("https://git.example.com/fleet.git").unwrap(),
             branch: "main".to_owned(),
             credentials: git::Credentials::default(),
