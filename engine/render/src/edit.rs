@@ -1,6 +1,7 @@
 //! Want and locks to the files of one commit: locks, complete output, namespaces. Nothing else is touched.
 
 use crate::memo::{Memo, Written, is_file};
+use crate::patch::PatchError;
 use crate::render::{Output, complete, namespace, output};
 use model::digest::blob_id;
 use model::ids::Label;
@@ -25,6 +26,8 @@ pub struct Edited {
     pub outdated: BTreeMap<ClusterId, Vec<String>>,
     /// Clusters that cannot be written because something that is no folder lies in the way, with its path.
     pub obstructed: BTreeMap<ClusterId, String>,
+    /// Clusters whose patches cannot be applied: their output stays as it is, their lock is written.
+    pub unpatched: BTreeMap<ClusterId, Vec<PatchError>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +93,12 @@ impl Edit<'_> {
             self.edited.obstructed.insert(wanted.id.clone(), path);
             return Ok(());
         }
-        let rendered = if complete(wanted, lock) { Some(self.render(wanted, lock)?) } else { None };
+        let (rendered, unpatched) = match complete(wanted, lock).then(|| self.render(wanted, lock)).transpose()? {
+            None => (None, Vec::new()),
+            Some(Ok(output)) => (Some(output), Vec::new()),
+            // What was allocated is committed all the same.
+            Some(Err(unpatched)) => (None, unpatched),
+        };
         let before = self.edited.files;
         let lock_id = self.lock(wanted, lock, rendered.as_ref())?;
         let (mut written, mut outdated) = (None, Vec::new());
@@ -108,6 +116,7 @@ impl Edit<'_> {
             lock_id,
             output: written,
             outdated,
+            unpatched,
         };
         self.note(wanted, &written);
         memo.remember(&wanted.id, written);
@@ -117,6 +126,9 @@ impl Edit<'_> {
     fn note(&mut self, wanted: &Wanted, written: &Written) {
         if !written.outdated.is_empty() {
             self.edited.outdated.insert(wanted.id.clone(), written.outdated.clone());
+        }
+        if !written.unpatched.is_empty() {
+            self.edited.unpatched.insert(wanted.id.clone(), written.unpatched.clone());
         }
         if written.output.is_some() {
             let key = (wanted.identity.management_cluster.clone(), wanted.id.namespace().clone());
@@ -134,7 +146,7 @@ impl Edit<'_> {
         file.or_else(|| self.tip.below(&wanted.lock_path).next().map(|entry| entry.path.clone()))
     }
 
-    fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Output, EditError> {
+    fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Result<Output, Vec<PatchError>>, EditError> {
         let failed = RefCell::new(None);
         let is_committed =
             |path: &str, bytes: &[u8]| self.previous.entry(path).is_none_or(|entry| entry.id == blob_id(bytes));

@@ -3,12 +3,18 @@
 
 use crate::kinds::{Objects, Pool, name_of};
 use model::Digest;
+use model::want::machine_affecting;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Files with machine-affecting objects.
 pub(crate) const FILES: [&str; 4] = ["control-plane.yaml", "infrastructure.yaml", "pools.yaml", "templates.yaml"];
+
+/// Where owners name their templates.
+pub(crate) const CONTROL_PLANE_TEMPLATE: &str = "/spec/machineTemplate/spec/infrastructureRef/name";
+pub(crate) const POOL_TEMPLATE: &str = "/spec/template/spec/infrastructureRef/name";
+pub(crate) const POOL_BOOTSTRAP: &str = "/spec/template/spec/bootstrap/configRef/name";
 
 /// The digests of the inputs of each object, as recorded and as they are now.
 #[derive(Clone, Copy)]
@@ -56,10 +62,10 @@ impl Committed {
 pub(crate) fn keep(objects: &mut Objects, inputs: Inputs<'_>, committed: &Committed) -> Vec<String> {
     let mut keeper = Keeper { committed, outdated: Vec::new() };
     if inputs.unchanged("clusterNetwork") {
-        keeper.keep(&mut objects.cluster, &["/spec/clusterNetwork/pods", "/spec/clusterNetwork/services"]);
+        keeper.keep(&mut objects.cluster);
     }
     if inputs.unchanged("firewall") && !keeper.is_new_firewall(&objects.firewall_deployment) {
-        keeper.keep(&mut objects.firewall_template, &["/spec/size", "/spec/networks", "/spec/initialRuleSet"]);
+        keeper.keep(&mut objects.firewall_template);
     }
     if inputs.unchanged("controlPlane") {
         keeper.control_plane(objects);
@@ -85,23 +91,25 @@ impl Keeper<'_> {
     }
 
     fn control_plane(&mut self, objects: &mut Objects) {
-        const REF: &str = "/spec/machineTemplate/spec/infrastructureRef";
-        self.keep(&mut objects.control_plane, &["/spec/kubeadmConfigSpec", "/spec/version", REF]);
-        self.template(&mut objects.control_plane_template, &objects.control_plane, &format!("{REF}/name"));
+        let Objects { control_plane, control_plane_template, .. } = objects;
+        let named = names(control_plane, CONTROL_PLANE_TEMPLATE, control_plane_template);
+        self.keep(control_plane);
+        self.template(control_plane_template, control_plane, named);
     }
 
     fn pool(&mut self, pool: &mut Pool) {
-        const INFRASTRUCTURE: &str = "/spec/template/spec/infrastructureRef";
-        const BOOTSTRAP: &str = "/spec/template/spec/bootstrap";
         let Pool { name: _, deployment, machines, bootstrap } = pool;
-        self.keep(deployment, &["/spec/template/spec/version", INFRASTRUCTURE, BOOTSTRAP]);
-        self.template(machines, deployment, &format!("{INFRASTRUCTURE}/name"));
-        self.template(bootstrap, deployment, &format!("{BOOTSTRAP}/configRef/name"));
+        let named = names(deployment, POOL_TEMPLATE, machines);
+        let bootstrap_named = names(deployment, POOL_BOOTSTRAP, bootstrap);
+        self.keep(deployment);
+        self.template(machines, deployment, named);
+        self.template(bootstrap, deployment, bootstrap_named);
     }
 
-    /// The committed values at these places, absent where they were absent.
-    fn keep(&mut self, object: &mut Value, places: &[&str]) {
+    /// The committed values at the places that replace machines, absent where they were absent.
+    fn keep(&mut self, object: &mut Value) {
         let Some(old) = self.committed.of(object) else { return };
+        let places = machine_affecting(object["kind"].as_str().unwrap_or_default());
         let mut changed = false;
         for place in places {
             changed |= graft(old, object, place);
@@ -111,8 +119,8 @@ impl Keeper<'_> {
 
     /// The template that its owner names, under that name. Where the commit does not have it, this binary's content
     /// stands under the old name: the name alone is what replaces machines.
-    fn template(&mut self, template: &mut Value, owner: &Value, place: &str) {
-        let Some(name) = owner.pointer(place).and_then(Value::as_str) else { return };
+    fn template(&mut self, template: &mut Value, owner: &Value, place: Option<&str>) {
+        let Some(name) = place.and_then(|place| owner.pointer(place)).and_then(Value::as_str) else { return };
         let mut changed = name != name_of(template);
         template["metadata"]["name"] = name.into();
         if let Some(old) = self.committed.of(template) {
@@ -126,6 +134,11 @@ impl Keeper<'_> {
             self.outdated.push(format!("{}/{}", object["kind"].as_str().unwrap_or_default(), name_of(object)));
         }
     }
+}
+
+/// The place at which an owner names this template. A patch may have made it name another one, which is not ours.
+fn names(owner: &Value, place: &'static str, template: &Value) -> Option<&'static str> {
+    (owner.pointer(place)? == name_of(template)).then_some(place)
 }
 
 /// Makes the value at a place what it is in `from`; whether that was a change.

@@ -4,6 +4,8 @@
 pub use edit::{EditError, Edited, edit};
 pub use lock_file::lock;
 pub use memo::Memo;
+pub use patch::{PatchError, PatchFault};
+pub use probe::{findings, placeholder_lock};
 pub use render::{Rendered, cluster, complete, namespace};
 
 mod edit;
@@ -13,6 +15,8 @@ mod keep;
 mod kinds;
 mod lock_file;
 mod memo;
+mod patch;
+mod probe;
 mod render;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What was written of each cluster, so that unchanged ones are not rendered again.
 
+use crate::patch::PatchError;
 use model::want::{Effective, Wanted};
 use model::{BlobId, ClusterId, ClusterLock, Entry, EntryKind, Tree};
 use std::{collections::BTreeMap, sync::Arc};
@@ -16,9 +17,10 @@ pub(crate) struct Written {
     pub(crate) effective: Arc<Effective>,
     pub(crate) path: String,
     pub(crate) lock_id: BlobId,
-    /// Names in the output folder, sorted; None while not every slot was known.
+    /// Names in the output folder, sorted; None while not every slot was known, or a patch could not be applied.
     pub(crate) output: Option<Vec<(&'static str, BlobId)>>,
     pub(crate) outdated: Vec<String>,
+    pub(crate) unpatched: Vec<PatchError>,
 }
 
 impl Memo {

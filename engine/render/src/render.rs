@@ -3,6 +3,7 @@
 use crate::facts::{Facts, guards};
 use crate::keep::{Committed, FILES, Inputs, keep};
 use crate::kinds::Objects;
+use crate::patch::{self, PatchError};
 use model::definition::{FirewallMode, SlotMode};
 use model::ids::Label;
 use model::want::{Wanted, input_digests};
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// The output of one cluster.
 #[must_use]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// Whole paths with their bytes, sorted; all below `Wanted::output_dir`.
     pub files: Vec<(String, Vec<u8>)>,
@@ -20,16 +21,22 @@ pub struct Rendered {
     pub digests: BTreeMap<String, Digest>,
     /// Objects kept as they were committed although this binary would render them otherwise, as `Kind/name` (R1).
     pub outdated: Vec<String>,
+    /// Why there are no files: patches that cannot be applied.
+    pub unpatched: Vec<PatchError>,
 }
 
 /// Renders a cluster whose slots are known (`complete`). `wanted.lock` is the committed lock: its `rendered` decides
 /// which objects are kept; `committed` gives the last engine commit's bytes of a path.
 pub fn cluster(wanted: &Wanted, lock: &ClusterLock, committed: &dyn Fn(&str) -> Option<Vec<u8>>) -> Rendered {
     let is_committed = |path: &str, bytes: &[u8]| committed(path).is_none_or(|old| old == bytes);
-    let Output { files, digests, outdated } = output(wanted, lock, &is_committed, committed);
-    let dir = wanted.output_dir();
-    let files = files.into_iter().map(|(name, bytes)| (format!("{dir}/{name}"), bytes)).collect();
-    Rendered { files, digests, outdated }
+    match output(wanted, lock, &is_committed, committed) {
+        Ok(Output { files, digests, outdated }) => {
+            let dir = wanted.output_dir();
+            let files = files.into_iter().map(|(name, bytes)| (format!("{dir}/{name}"), bytes)).collect();
+            Rendered { files, digests, outdated, unpatched: Vec::new() }
+        }
+        Err(unpatched) => Rendered { unpatched, ..Rendered::default() },
+    }
 }
 
 /// Whether every slot is known, or the provider's to fill: only then output is written (R7).
@@ -69,11 +76,12 @@ pub(crate) fn output(
     lock: &ClusterLock,
     is_committed: &dyn Fn(&str, &[u8]) -> bool,
     committed: &dyn Fn(&str) -> Option<Vec<u8>>,
-) -> Output {
+) -> Result<Output, Vec<PatchError>> {
     let comment = format!("Written by Ferrofleet from {}; changes are put right.", wanted.path);
     let dir = wanted.output_dir();
     let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
+    patch::apply(&mut objects, &wanted.effective.patches)?;
     let mut files = objects.files(&comment);
     let mut outdated = Vec::new();
     let never = BTreeMap::new();
@@ -94,5 +102,5 @@ pub(crate) fn output(
             files = objects.files(&comment);
         }
     }
-    Output { files, digests, outdated }
+    Ok(Output { files, digests, outdated })
 }

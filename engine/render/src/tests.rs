@@ -7,4 +7,5 @@ mod editing;
 mod fixtures;
 mod keeping;
 mod names;
+mod patches;
 mod snapshots;
