@@ -12,5 +12,6 @@ mod crash;
 mod interleave;
 mod lasting;
 mod modes;
+mod output;
 mod race;
 mod refusals;

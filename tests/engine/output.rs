@@ -1,0 +1,130 @@
+//! Output on a branch of its own, or in another repository: two commits that know each other.
+
+use ferrofleet_tests::bed::{Bed, definition, folder};
+use ferrofleet_tests::repo::Bare;
+
+const SHOP: &str = "default.shop";
+const LOCK: &str = "stages/development/clusters/shop/cluster.lock.yaml";
+const POOLS: &str = "rendered/mgmt/default/shop/pools.yaml";
+
+/// A fleet with one cluster, whose output goes where `output` says.
+fn bed(output: &str) -> Bed {
+    let bed = Bed::new();
+    let fleet = bed.ada.read("fleet.yaml");
+    bed.ada.write("fleet.yaml", &format!("{fleet}  output: {output}\n"));
+    bed.ada.write(&format!("{}/cluster.yaml", folder("shop")), &definition("shop")).push("A shop");
+    bed
+}
+
+fn elsewhere(bed: &Bed) -> (Bare, String) {
+    let other = Bare::init(&bed.path().join("output.git"), &bed.home());
+    let url = other.url();
+    (other, url)
+}
+
+fn paths(remote: &Bare, branch: &str) -> Vec<String> {
+    remote.git(["ls-tree", "-r", "--name-only", &format!("refs/heads/{branch}")]).lines().map(str::to_owned).collect()
+}
+
+fn trailer(remote: &Bare, branch: &str, key: &str) -> String {
+    remote.git(["log", "-1", &format!("--format=%(trailers:key={key},valueonly)"), &format!("refs/heads/{branch}")])
+}
+
+fn is_output(path: &str) -> bool {
+    path.starts_with("rendered/") || path.starts_with("gitops/")
+}
+
+#[test]
+fn i8_output_goes_to_its_own_branch_and_the_two_commits_know_each_other() {
+    let bed = bed("{branch: rendered}");
+    let _ = bed.run_once().expect(0);
+    assert!(bed.remote.paths().iter().all(|path| !is_output(path)), "{:?}", bed.remote.paths());
+    assert!(bed.remote.paths().contains(&LOCK.to_owned()));
+    let output = paths(&bed.remote, "rendered");
+    assert!(output.contains(&POOLS.to_owned()) && output.iter().all(|path| is_output(path)), "{output:?}");
+    bed.assert_one_of_each(SHOP, &folder("shop"));
+
+    assert_eq!(trailer(&bed.remote, "main", "Fleet-Output"), "branch rendered");
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Source"), bed.remote.tip());
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Cluster"), SHOP);
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Run"), trailer(&bed.remote, "main", "Fleet-Run"));
+
+    // I4: the same again, with an empty cache.
+    let tips = || (bed.remote.tip(), bed.remote.git(["rev-parse", "rendered"]));
+    let before = tips();
+    let _ = bed.run_once().expect(0);
+    assert_eq!(tips(), before);
+
+    // What is rendered changes, what is resolved does not.
+    let path = format!("{}/cluster.yaml", folder("shop"));
+    let more = bed.ada.pull().read(&path).replace("replicas: 1", "replicas: 3");
+    let source = bed.ada.write(&path, &more).push("More machines");
+    let _ = bed.run_once().expect(0);
+    assert!(bed.remote.git(["show", &format!("rendered:{POOLS}")]).contains("replicas: 3"));
+    assert_eq!(bed.remote.git(["rev-parse", "main~1"]), source, "the lock records the new inputs");
+}
+
+#[test]
+fn output_goes_to_another_repository_that_the_engine_was_told_of() {
+    let bed = Bed::new();
+    let (other, url) = elsewhere(&bed);
+    let fleet = bed.ada.read("fleet.yaml");
+    bed.ada.write("fleet.yaml", &format!("{fleet}  output: {{repo: '{url}', branch: live}}\n"));
+    bed.ada.write(&format!("{}/cluster.yaml", folder("shop")), &definition("shop")).push("A shop");
+
+    let refused = bed.run_once().expect(1);
+    assert!(refused.stderr.contains("was not told of"), "{}", refused.stderr);
+    assert_eq!((bed.writes(), bed.remote.engine_commits()), (Vec::new(), 0), "nothing is allocated for it");
+
+    let _ = bed.spawn_once_with(&["--output-repo", &url]).finish(ferrofleet_tests::bed::LIMIT).expect(0);
+    assert!(paths(&other, "live").contains(&POOLS.to_owned()));
+    assert_eq!(trailer(&other, "live", "Fleet-Source"), bed.remote.tip());
+    assert_eq!(trailer(&bed.remote, "main", "Fleet-Output"), format!("branch live of {url}"));
+    assert!(bed.remote.paths().iter().all(|path| !is_output(path)));
+}
+
+#[test]
+fn i1_the_lock_lands_first_and_output_that_was_refused_follows_later() {
+    let bed = bed("{branch: rendered}");
+    bed.remote.hook("update", "#!/bin/sh\n[ \"$1\" != refs/heads/rendered ] || { echo 'not today' >&2; exit 1; }\n");
+    let refused = bed.run_once().expect(1);
+    assert!(refused.stderr.contains("refused the commit to rendered"), "{}", refused.stderr);
+    let lock = bed.remote.tip();
+    assert!(bed.remote.paths().contains(&LOCK.to_owned()));
+    assert_eq!(bed.remote.claims(), Vec::<String>::new());
+
+    bed.remote.remove_hook("update");
+    let _ = bed.run_once().expect(0);
+    assert_eq!(bed.remote.tip(), lock, "the lock stays as it is");
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Source"), lock);
+    bed.assert_one_of_each(SHOP, &folder("shop"));
+}
+
+#[test]
+fn a_person_s_edit_of_the_output_branch_is_put_right_and_other_files_there_stay() {
+    let bed = bed("{branch: rendered}");
+    let _ = bed.run_once().expect(0);
+    let before = bed.remote.git(["show", &format!("rendered:{POOLS}")]);
+    let bob = bed.person("bob");
+    bob.run(["checkout", "--quiet", "rendered"]);
+    bob.write(POOLS, "edited\n").write("README.md", "By people.\n");
+    bob.commit("An edit");
+    bob.run(["push", "--quiet", "origin", "rendered"]);
+    let _ = bed.run_once().expect(0);
+    assert_eq!(bed.remote.git(["show", &format!("rendered:{POOLS}")]), before);
+    assert_eq!(bed.remote.git(["show", "rendered:README.md"]), "By people.");
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Reason"), "repair");
+}
+
+#[test]
+fn r1_output_that_moves_to_a_branch_is_the_same_there() {
+    let bed = Bed::new();
+    bed.ada.write(&format!("{}/cluster.yaml", folder("shop")), &definition("shop")).push("A shop");
+    let _ = bed.run_once().expect(0);
+    let before = bed.remote.read(POOLS);
+    let fleet = bed.ada.pull().read("fleet.yaml");
+    bed.ada.write("fleet.yaml", &format!("{fleet}  output: {{branch: rendered}}\n")).push("Output moves");
+    let _ = bed.run_once().expect(0);
+    assert_eq!(bed.remote.git(["show", &format!("rendered:{POOLS}")]), before);
+    assert_eq!(bed.remote.read(POOLS), before, "what lay beside the definitions is people's from now on");
+}
