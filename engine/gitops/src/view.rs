@@ -120,7 +120,8 @@ impl View {
         memo: &mut Memo,
         now: Timestamp,
     ) -> Self {
-        let Loaded { want, mut findings } = fleet::load(&corrected, memo, now);
+        let Loaded { mut want, mut findings } = fleet::load(&corrected, memo, now);
+        findings.extend(fleet::placed(render::judge(&mut want), &corrected));
         findings.extend(put_right.iter().map(|path| {
             Finding::warning("engine-owned-file", At::file(path), "a person changed a file that the engine owns")
                 .mend("change the definition instead; the engine puts this file right")

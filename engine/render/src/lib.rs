@@ -5,7 +5,7 @@ pub use edit::{EditError, Edited, edit};
 pub use lock_file::lock;
 pub use memo::Memo;
 pub use patch::{PatchError, PatchFault};
-pub use probe::{findings, placeholder_lock};
+pub use probe::{findings, judge, placeholder_lock};
 pub use render::{Rendered, cluster, complete, namespace};
 
 mod edit;

@@ -7,8 +7,8 @@ use crate::patch::{self, PatchError, PatchFault};
 use model::definition::{FirewallMode, SlotMode};
 use model::fleet::ApiVersion;
 use model::lock::{EgressIp, Firewall, LockKind, NodeNetwork, Source, Values, Vip};
-use model::want::Wanted;
-use model::{Allocation, ClusterLock, Finding, MachineId, NetworkId, Origin, Place};
+use model::want::{Blocked, Wanted};
+use model::{Allocation, ClusterLock, Finding, MachineId, NetworkId, Origin, Place, Reason, Want};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// A lock of a cluster in which every slot is known that output needs (`complete`): what the committed lock knows, and
@@ -95,6 +95,20 @@ pub fn findings(wanted: &Wanted) -> Vec<Finding> {
     // A test of a value that is not known yet says nothing before it is.
     let is_said = |error: &PatchError| known || !matches!(error.fault, PatchFault::Test { owned: true, .. });
     errors.into_iter().filter(is_said).map(|error| finding(wanted, error)).collect()
+}
+
+/// The findings of every cluster's output. A cluster with an error is blocked: nothing is allocated or written for it.
+pub fn judge(want: &mut Want) -> Vec<Finding> {
+    let mut all = Vec::new();
+    for wanted in want.clusters.values_mut() {
+        let found = findings(wanted);
+        if let (None, Some(error)) = (&wanted.blocked, found.iter().find(|finding| finding.is_error())) {
+            let reason = error.reason.unwrap_or(Reason::InvalidDefinition);
+            wanted.blocked = Some(Blocked { reason, message: error.message.clone() });
+        }
+        all.extend(found);
+    }
+    all
 }
 
 fn finding(wanted: &Wanted, error: PatchError) -> Finding {
