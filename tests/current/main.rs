@@ -6,7 +6,12 @@
     reason = "test code, helpers of tests included"
 )]
 
+mod book;
 mod example;
+mod fences;
+#[path = "../tutorial/markdown.rs"]
+mod markdown;
+mod reference;
 mod schemas;
 
 use std::path::{Path, PathBuf};
