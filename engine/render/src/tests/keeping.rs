@@ -1,17 +1,22 @@
 //! R1 and I11: another binary replaces no machine, a person's change of inputs does.
 
 use super::fixtures::*;
+use super::patches::patched;
 use crate::Rendered;
 use model::ClusterLock;
 use model::tree::MemoryTree;
 use model::want::{Flavor, Wanted};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const DIR: &str = "rendered/kclm/payments/billing";
 
 /// A cluster committed by a binary that wrote other bytes in every machine-affecting object.
 fn by_another_binary() -> (Wanted, MemoryTree) {
-    let (wanted, mut files) = committed(wanted("billing", Flavor::Calico));
+    committed_by_another_binary(wanted("billing", Flavor::Calico))
+}
+
+fn committed_by_another_binary(wanted: Wanted) -> (Wanted, MemoryTree) {
+    let (wanted, mut files) = committed(wanted);
     for (path, bytes) in &mut files.files {
         let old = String::from_utf8(bytes.clone()).unwrap();
         let mut new = old.replace("value: lo\n", "value: lo0\n").replace("allow outgoing", "let out");
@@ -177,4 +182,97 @@ fn committed_bytes_that_are_no_yaml_keep_nothing_and_break_nothing() {
     }
     let rendered = render(&wanted, &lock_of(&wanted), &files);
     assert_eq!((rendered.files, rendered.outdated.len()), (super::fixtures::rendered(&wanted), 0));
+}
+
+/// A patch with this value at a place, or none.
+fn patch_of(kind: &str, name: &str, path: &str, value: Option<&Value>) -> Vec<Value> {
+    let of = |value| json!({"target": {"kind": kind, "name": name}, "force": true, "json": [{"op": "add", "path": path, "value": value}]});
+    value.map(of).into_iter().collect()
+}
+
+/// Which machines the output replaces: by the objects that are not kept.
+fn anew(rendered: &Rendered) -> String {
+    let owners = [
+        ("MetalStackFirewallTemplate/billing", "firewall"),
+        ("KubeadmControlPlane/billing-control-plane", "controlPlane"),
+        ("MachineDeployment/billing-general", "general"),
+        ("MachineDeployment/billing-batch", "batch"),
+    ];
+    let anew = owners.iter().filter(|(object, _)| !rendered.outdated.iter().any(|outdated| outdated == object));
+    anew.map(|(_, owner)| *owner).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn r1_a_patch_replaces_machines_only_where_it_touches_what_replaces_them() {
+    let config = "/spec/kubeadmConfigSpec/preKubeadmCommands";
+    let pool = "/spec/template/spec/preKubeadmCommands";
+    let cases = [
+        ("KubeadmControlPlane", "billing-control-plane", config, "controlPlane"),
+        ("KubeadmControlPlane", "billing-control-plane", "/spec/machineNaming", ""),
+        ("KubeadmControlPlane", "billing-control-plane", "/metadata/annotations/a", ""),
+        ("MetalStackMachineTemplate", "billing-control-plane", "/spec/template/spec/size", "controlPlane"),
+        ("MetalStackMachineTemplate", "billing-*", "/metadata/labels/a", ""),
+        ("KubeadmConfigTemplate", "billing-batch", pool, "batch"),
+        ("KubeadmConfigTemplate", "billing-*", pool, "general batch"),
+        ("KubeadmConfigTemplate", "billing-batch", "/metadata/labels/a", ""),
+        ("MachineDeployment", "billing-general", "/spec/template/spec/bootstrap/dataSecretName", "general"),
+        ("MachineDeployment", "billing-general", "/spec/template/metadata/annotations", ""),
+        ("MachineDeployment", "*", "/spec/rollout", ""),
+        ("MetalStackFirewallTemplate", "billing", "/spec/size", "firewall"),
+        ("MetalStackFirewallTemplate", "billing", "/spec/dnsServerAddress", ""),
+        ("MetalStackCluster", "billing", "/metadata/annotations/a", ""),
+        ("HelmChartProxy", "*", "/spec/timeout", ""),
+    ];
+    let (one, two) = (json!("one"), json!("two"));
+    for (kind, name, path, expected) in cases {
+        for (before, after) in
+            [(None, Some(&one)), (Some(&one), Some(&two)), (Some(&one), None), (Some(&one), Some(&one))]
+        {
+            let case = format!("{kind}/{name} {path}: {before:?} -> {after:?}");
+            let first = patched(wanted("billing", Flavor::Calico), &patch_of(kind, name, path, before));
+            let (wanted, files) = committed_by_another_binary(first);
+            let wanted = patched(wanted, &patch_of(kind, name, path, after));
+            let rendered = render(&wanted, &lock_of(&wanted), &files);
+            let expected = if before == after { "" } else { expected };
+            assert_eq!(anew(&rendered), expected, "{case}");
+
+            // Kept or not, what is written is what the patches say.
+            let fresh = crate::cluster(&patched(wanted.clone(), &[]), &lock_of(&wanted), &|_| None);
+            let prefix = name.trim_end_matches('*');
+            let values = |files: &[(String, Vec<u8>)]| -> Vec<Option<Value>> {
+                let objects = objects(files);
+                let of_kind = |o: &&Value| o["kind"] == kind && crate::kinds::name_of(o).starts_with(prefix);
+                objects.iter().filter(of_kind).map(|o| o.pointer(path).cloned()).collect()
+            };
+            let wished = after.cloned();
+            for (value, unpatched) in values(&rendered.files).into_iter().zip(values(&fresh.files)) {
+                assert_eq!(value, wished.clone().or(unpatched), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_removed_patch_restores_what_is_rendered_without_it() {
+    let unpatched = wanted("billing", Flavor::Calico);
+    let (_, plain) = committed(unpatched.clone());
+    let value = json!(["touch /etc/patched"]);
+    let patches =
+        patch_of("KubeadmConfigTemplate", "billing-batch", "/spec/template/spec/preKubeadmCommands", Some(&value));
+    let (with_patch, files) = committed(patched(unpatched, &patches));
+    assert_ne!(files, plain);
+    let without = patched(with_patch, &[]);
+    let rendered = render(&without, &lock_of(&without), &files);
+    let expected: Vec<_> = plain.files.into_iter().filter(|(path, _)| path.starts_with(DIR)).collect();
+    assert_eq!((rendered.files, rendered.outdated.len()), (expected, 0));
+}
+
+#[test]
+fn r1_a_template_that_a_patch_names_is_not_ours_to_keep() {
+    let name = "/spec/template/spec/infrastructureRef/name";
+    let patches = patch_of("MachineDeployment", "billing-batch", name, Some(&json!("theirs")));
+    let (wanted, files) = committed_by_another_binary(patched(wanted("billing", Flavor::Calico), &patches));
+    let after = objects(&render(&wanted, &lock_of(&wanted), &files).files);
+    assert_eq!(find(&after, "MachineDeployment", "billing-batch").pointer(name).unwrap(), "theirs");
+    assert!(after.iter().all(|object| crate::kinds::name_of(object) != "theirs"));
 }

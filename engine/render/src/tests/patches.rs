@@ -307,6 +307,28 @@ fn findings_of_an_unresolved_cluster_judge_patches_without_its_values() {
     assert_eq!(crate::findings(&billing()), []);
 }
 
+#[test]
+fn i6_a_cluster_whose_patches_fail_keeps_its_output_and_gets_its_lock() {
+    let (wanted, mut files) = committed(billing());
+    let before = files.clone();
+    let broken = [on("Cluster", "billing", json!({"op": "remove", "path": "/spec/nothing"}))];
+    let want = want([with(patched(wanted, &broken), |e| e.pools[0].machines.replicas.value = 9)]);
+    let mut locks = locks(&want);
+    let mut memo = crate::Memo::default();
+    let tip = files.tree();
+    let edited = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    assert_eq!((edited.files, edited.changed.len(), &files), (0, 0, &before));
+    assert_eq!(edited.unpatched.values().map(Vec::len).collect::<Vec<_>>(), [1]);
+
+    // What was allocated meanwhile is not lost, and the memo says what was said before.
+    locks.values_mut().for_each(|lock| lock.values.firewall.as_mut().unwrap().generation = 2);
+    let edited = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    assert_eq!((edited.files, edited.unpatched.len()), (1, 1));
+    let tip = files.tree();
+    let again = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    assert_eq!((again.files, again.unpatched), (0, edited.unpatched));
+}
+
 fn operations() -> impl Strategy<Value = Value> {
     let files = rendered(&billing());
     let mut targets = Vec::new();
