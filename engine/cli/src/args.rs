@@ -12,7 +12,7 @@ use std::time::Duration;
 #[command(name = "ferrofleet", version, propagate_version = false, disable_help_subcommand = true)]
 #[command(after_help = "Try `ferrofleet demo`: everything on this machine, nothing needed.\n\
     Options can be set in the environment, too: --cache-dir is FERROFLEET_CACHE_DIR, and so on.\n\
-    Exit codes: 0 done or nothing to do, 1 error or incomplete, 2 changes pending (plan), 64 usage.")]
+    Exit codes: 0 done, 1 error or incomplete, 2 changes pending (plan, diff), 64 usage.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -40,6 +40,15 @@ pub(crate) struct RepoArgs {
     /// Its branch
     #[arg(long, env = "FERROFLEET_BRANCH", value_name = "BRANCH", default_value = "main", hide_env = true)]
     pub(crate) branch: String,
+    /// Another repository that fleet.yaml may send its output to (`output.repo`), with the same credentials; repeatable
+    #[arg(
+        long = "output-repo",
+        env = "FERROFLEET_OUTPUT_REPO",
+        value_name = "URL",
+        value_delimiter = ' ',
+        hide_env = true
+    )]
+    pub(crate) output_repos: Vec<String>,
     /// Where repositories are cached; may be deleted at any time [default: $XDG_CACHE_HOME/ferrofleet]
     #[arg(long, env = "FERROFLEET_CACHE_DIR", value_name = "DIR", hide_env = true)]
     pub(crate) cache_dir: Option<PathBuf>,
@@ -83,6 +92,29 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// Every command, those below others too.
+    fn commands(of: &clap::Command) -> Vec<clap::Command> {
+        of.get_subcommands().flat_map(|c| [vec![c.clone()], commands(c)].concat()).collect()
+    }
+
+    #[test]
+    fn every_command_ends_its_help_with_examples_that_parse() {
+        for command in commands(&Cli::command()) {
+            let name = command.get_name().to_owned();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} has no examples"));
+            assert!(examples.lines().count() > 0, "{name}");
+            for line in examples.lines().map(str::trim) {
+                assert!(line.starts_with(&format!("ferrofleet {name}")), "{name}: {line}");
+                // What a shell makes of the rest is not ours.
+                let ours = line.split(['|', '>']).next().unwrap();
+                if let Err(error) = Cli::try_parse_from(ours.split_whitespace()) {
+                    panic!("{line}\n{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 mod completions;
 mod demo;
+mod explain;
 mod init;
+mod man;
 mod metal_sim;
 mod plan;
 mod render;
@@ -26,7 +28,9 @@ pub(crate) enum Command {
     Render(render::RenderArgs),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     Version(version::VersionArgs),
 }
 
@@ -42,7 +46,9 @@ impl Command {
             | Self::Render(_)
             | Self::MetalSim(_)
             | Self::Schema(_)
+            | Self::Explain(_)
             | Self::Completions(_)
+            | Self::Man(_)
             | Self::Version(_) => false,
         }
     }
@@ -57,7 +63,9 @@ impl Command {
             Self::Render(args) => render::render(&args),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
+            Self::Explain(args) => explain::explain(&args),
             Self::Completions(args) => completions::completions(&args),
+            Self::Man(args) => man::man(&args),
             Self::Version(args) => version::version(&args),
         }
     }

@@ -5,12 +5,16 @@ mod args;
 mod commands;
 mod config;
 mod exit;
+mod explain;
 mod fleets;
 mod life;
 mod logs;
 mod output;
+mod rendered;
 mod serve;
+mod source;
 mod wiring;
+mod words;
 mod worktree;
 
 use clap::Parser as _;

@@ -9,7 +9,7 @@ pub(crate) mod talk;
 
 use crate::args::Format;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 
 /// Writes data to stdout, and says so when that fails.
 pub(crate) fn data(text: &str) -> std::io::Result<()> {
@@ -32,6 +32,28 @@ pub(crate) fn show<T: Serialize>(format: Format, value: &T, text: impl FnOnce() 
         Format::Yaml => data(&serde_yaml::to_string(value)?)?,
     }
     Ok(())
+}
+
+/// How wide the terminal is that reads stdout; None where no terminal does.
+pub(crate) fn width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    stdout.is_terminal().then(|| terminal_size::terminal_size_of(stdout).map_or(80, |(width, _)| width.0.into()))
+}
+
+/// Words in lines of at most `max` characters; a longer word has a line of its own.
+pub(crate) fn wrapped(text: &str, max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= max => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Text of others for a terminal: control characters, escape sequences among them, are shown and do nothing.

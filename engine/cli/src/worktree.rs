@@ -1,6 +1,8 @@
 //! A folder on disk as a tree: what `validate`, `plan DIR` and `render` read. Symlinks are not followed, repositories
 //! inside of it are not entered, and only YAML is hashed.
 
+pub(crate) mod committed;
+
 use anyhow::{Context as _, bail};
 use model::{BlobId, Entry, EntryKind, ReadBlob, ReadError, Tree};
 use std::collections::HashMap;

@@ -7,6 +7,9 @@ use clap_complete::Shell;
 
 /// Completions for a shell, to be sourced or installed
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet completions bash > ~/.local/share/bash-completion/completions/ferrofleet\n  \
+    ferrofleet completions zsh")]
 pub(crate) struct CompletionsArgs {
     shell: Shell,
 }

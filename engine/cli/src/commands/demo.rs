@@ -30,6 +30,9 @@ const FIREWALL_LOOK: Duration = Duration::from_millis(500);
 ///
 /// Needs `git` and nothing else: no account, no cluster, no network. Stays up until Ctrl-C, and leaves nothing behind.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet demo\n  \
+    ferrofleet demo --once --dir demo")]
 pub(crate) struct DemoArgs {
     /// End after the first convergence, with the firewalls up
     #[arg(long)]
@@ -54,6 +57,7 @@ async fn on_stage(args: &DemoArgs, scratch: &TempDir, stop: watch::Receiver<bool
     talk::say(&format!("{}      {}", styles::dim("fleet repository"), remote.path().display()));
     talk::say("");
     let fleet = FleetSettings {
+        outputs: Vec::new(),
         url: wiring::remote(&remote.path().display().to_string())?,
         branch: remote::BRANCH.to_owned(),
         credentials: git::Credentials::default(),

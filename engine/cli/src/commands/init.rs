@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// Nothing that is there already is overwritten. The names in the files are those of the simulator (`ferrofleet
 /// metal-sim`); put in those of your metal-api.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet init platform\n  \
+    ferrofleet init --name platform")]
 pub(crate) struct InitArgs {
     /// Made when it is missing
     #[arg(value_name = "DIR", default_value = ".")]

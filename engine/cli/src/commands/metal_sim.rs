@@ -9,6 +9,9 @@ use std::path::PathBuf;
 
 /// A simulated metal-api on this machine, with everything in memory
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet metal-sim\n  \
+    ferrofleet metal-sim --listen 127.0.0.1:8080 --speed 60 --seed 1")]
 pub(crate) struct MetalSimArgs {
     /// Loopback only; port 0 takes a free one
     #[arg(long, env = "FERROFLEET_SIM_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:0", hide_env = true)]

@@ -4,11 +4,11 @@ use crate::args::{Format, RepoArgs};
 use crate::exit::Exit;
 use crate::output::plan::Totals;
 use crate::output::{self, findings, talk};
+use crate::source::Fleet;
 use crate::wiring::{self, Common, FleetSettings, MetalSettings, SystemClock};
 use crate::worktree;
 use ::plan::{Plan, PlanView, Setting};
 use clap::Args;
-use fleet::Loaded;
 use model::condition::ReasonKind;
 use model::request::Done;
 use model::{Clock as _, Finding, Have, Sink, SinkError, Tree, Want};
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// What a run would do; nothing is written. Exits 2 when changes are pending
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet plan\n  \
+    ferrofleet plan --repo https://git.example.com/fleet.git --branch main -o json")]
 pub(crate) struct PlanArgs {
     /// A work tree of a fleet repository, in place of --repo
     #[arg(value_name = "DIR")]
@@ -102,6 +105,7 @@ fn reasons(plan: &Plan) -> impl Iterator<Item = model::Reason> {
 
 async fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Planned> {
     let fleet = FleetSettings {
+        outputs: args.outputs(),
         url: wiring::remote(url)?,
         branch: args.branch.clone(),
         credentials: args.git.credentials(),
@@ -116,9 +120,8 @@ async fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Planned> {
 }
 
 async fn of_folder(dir: &Path) -> anyhow::Result<Planned> {
-    let tree = worktree::tree(dir)?;
+    let Fleet { tree, mut want, mut findings } = Fleet::of(worktree::tree(dir)?);
     let now = SystemClock.now();
-    let Loaded { mut want, mut findings } = fleet::load(&tree, &mut fleet::Memo::default(), now);
     let have = match want.fleet.as_deref() {
         None => Have::default(),
         Some(fleet) => {
@@ -126,7 +129,7 @@ async fn of_folder(dir: &Path) -> anyhow::Result<Planned> {
             metal_api::gather(&*metal, &want.projects(), now, metal_api::GATHER_DEADLINE).await
         }
     };
-    let from_metal = fleet::metal_findings(&want, &have, now);
+    let from_metal = fleet::placed(fleet::metal_findings(&want, &have, now), &tree);
     gitops::block(&mut want, &from_metal);
     findings.extend(from_metal);
     let attempt = Common::new(gitops::Options::CLAIM_TIME, PathBuf::new())?.attempt;

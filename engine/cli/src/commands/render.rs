@@ -1,22 +1,26 @@
 //! `ferrofleet render`: manifests from definitions and locks, offline.
 
-use crate::exit::{Exit, Usage};
-use crate::output::{self, findings, talk};
-use crate::wiring::SystemClock;
+use crate::args::Format;
+use crate::exit::Exit;
+use crate::output::{self, talk};
+use crate::rendered::Rendered;
+use crate::source::Fleet;
 use crate::worktree;
 use anyhow::Context as _;
 use clap::Args;
-use fleet::Loaded;
-use model::{Clock as _, ClusterId, Tree, Want, Wanted};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Output files are some kilobytes.
-const FILE_BYTES_MAX: usize = 1 << 20;
-
 /// Render manifests from definitions and locks; offline, to stdout or into a folder
+///
+/// Without --out: objects as kubectl takes them, in YAML with the path before each file, or as a list in JSON.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet render --cluster shop\n  \
+    ferrofleet render --cluster shop | kubectl apply --dry-run=server -f -\n  \
+    ferrofleet render -o json | jq '.[].kind'\n  \
+    ferrofleet render --out /tmp/fleet")]
 pub(crate) struct RenderArgs {
     /// A work tree of a fleet repository
     #[arg(value_name = "DIR", default_value = ".")]
@@ -25,79 +29,28 @@ pub(crate) struct RenderArgs {
     #[arg(long, value_name = "NAME")]
     cluster: Option<String>,
     /// Write files below this folder, named as in the fleet repository
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
     out: Option<PathBuf>,
+    /// How objects are shown; text is YAML, too
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
 }
 
 pub(crate) fn render(args: &RenderArgs) -> anyhow::Result<Exit> {
-    let tree = worktree::tree(&args.dir)?;
-    let Loaded { want, findings } = fleet::load(&tree, &mut fleet::Memo::default(), SystemClock.now());
-    let chosen = chosen(&want, args.cluster.as_deref())?;
-    let told: Vec<_> = findings
-        .into_iter()
-        .filter(|f| f.is_error() && f.cluster.as_ref().is_none_or(|id| chosen.iter().any(|w| w.id == *id)))
-        .collect();
-    if !told.is_empty() {
-        talk::say(findings::text(&told).trim_end());
+    let fleet = Fleet::of(worktree::tree(&args.dir)?);
+    let rendered = Rendered::of(&fleet, &fleet.chosen(args.cluster.as_deref())?);
+    match (&args.out, args.output) {
+        (Some(out), _) => write(out, &rendered.files)?,
+        (None, Format::Json) => output::show(Format::Json, &rendered.objects()?, String::new)?,
+        (None, Format::Text | Format::Yaml) => output::data(&stream(&rendered)?)?,
     }
-    let mut exit = if told.is_empty() { Exit::Done } else { Exit::Failed };
-    let mut files = BTreeMap::new();
-    for wanted in chosen {
-        match rendered(wanted, &tree) {
-            Ok(found) => files.extend(found),
-            Err(why) => {
-                talk::warning(&format!("{} is not rendered: {why}", wanted.id));
-                exit = Exit::Failed;
-            }
-        }
-    }
-    match &args.out {
-        None => output::data(&stream(&files)?)?,
-        Some(out) => write(out, &files)?,
-    }
-    Ok(exit)
-}
-
-/// The clusters that were asked for: all, or the one of a name.
-fn chosen<'a>(want: &'a Want, name: Option<&str>) -> Result<Vec<&'a Wanted>, Usage> {
-    let Some(name) = name else { return Ok(want.clusters.values().collect()) };
-    let is_named = |id: &ClusterId| id.to_string() == name || id.name().as_str() == name;
-    let found: Vec<_> = want.clusters.values().filter(|w| is_named(&w.id)).collect();
-    match found.len() {
-        1 => Ok(found),
-        0 => Err(Usage::new(format!("there is no cluster {name} with a readable definition"), known(want))),
-        _ => Err(Usage::new(format!("several clusters are named {name}"), known(want))),
-    }
-}
-
-fn known(want: &Want) -> String {
-    let ids: Vec<_> = want.clusters.keys().map(ToString::to_string).collect();
-    format!("clusters here: {}", ids.join(", "))
-}
-
-fn rendered(wanted: &Wanted, tree: &Tree) -> Result<Vec<(String, Vec<u8>)>, String> {
-    if let Some(blocked) = wanted.blocked.as_ref().filter(|b| b.reason != model::Reason::Paused) {
-        return Err(format!("{}: {}", blocked.reason, blocked.message));
-    }
-    let lock = wanted.lock.as_deref().ok_or("it has no lock yet; the engine writes it")?;
-    if !render::complete(wanted, lock) {
-        return Err("its lock does not name everything yet".to_owned());
-    }
-    let committed = |path: &str| tree.entry(path).and_then(|entry| tree.read(&entry.id, FILE_BYTES_MAX).ok());
-    let rendered = render::cluster(wanted, lock, &committed);
-    if !rendered.outdated.is_empty() {
-        let kept = rendered.outdated.join(", ");
-        talk::warning(&format!("{}: kept as committed, because a change would replace machines: {kept}", wanted.id));
-    }
-    let mut files = rendered.files;
-    files.push(render::namespace(&wanted.identity.management_cluster, &wanted.identity.namespace));
-    Ok(files)
+    Ok(if rendered.complete { Exit::Done } else { Exit::Failed })
 }
 
 /// One YAML stream with the path before each file.
-fn stream(files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<String> {
+fn stream(rendered: &Rendered) -> anyhow::Result<String> {
     let mut out = String::new();
-    for (path, bytes) in files {
+    for (path, bytes) in rendered.manifests() {
         let text = std::str::from_utf8(bytes)?;
         let _ = write!(out, "---\n# Source: {path}\n{}", text.strip_prefix("---\n").unwrap_or(text));
     }

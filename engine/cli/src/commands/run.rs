@@ -8,7 +8,7 @@ use crate::life;
 use crate::output::clusters::RanView;
 use crate::output::{self, clusters, findings, talk};
 use crate::serve::{self, MetalCounters, Server};
-use crate::wiring::{self, Common, FleetSettings, MetalSettings};
+use crate::wiring::{self, Common, FleetSettings, MetalSettings, OutputRepo};
 use anyhow::Context as _;
 use clap::Args;
 use gitops::{Metals, Options, Ran};
@@ -25,6 +25,9 @@ use tokio::sync::watch;
 /// metal-api is named by METAL_API_URL, METAL_API_HMAC and METAL_API_HMAC_AUTH_TYPE, or by `metal:` in a configuration
 /// file. Ctrl-C and SIGTERM end it cleanly, a second one at once; SIGHUP makes it look now.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet run --repo https://git.example.com/fleet.git --once\n  \
+    ferrofleet run --config ferrofleet.yaml --listen 127.0.0.1:9440")]
 pub(crate) struct RunArgs {
     /// Fleets, metal-apis and where to listen, in YAML: `fleets`, `metal`, `listen`, `cacheDir`; --repo takes the place
     /// of its fleets
@@ -109,6 +112,7 @@ fn fleets_of(args: &RunArgs, config: Option<&Config>) -> anyhow::Result<Vec<Flee
             url: wiring::remote(url)?,
             branch: args.repo.branch.clone(),
             credentials: args.repo.git.credentials(),
+            outputs: args.repo.outputs(),
             git_interval: git_interval(None),
             metal_interval: metal_interval(None),
         }]);
@@ -118,11 +122,14 @@ fn fleets_of(args: &RunArgs, config: Option<&Config>) -> anyhow::Result<Vec<Flee
             Usage::new("no fleet repository is named", "use --repo URL, FERROFLEET_REPO or --config FILE").into()
         );
     };
+    let output =
+        |entry: &crate::config::OutputEntry| OutputRepo { repo: entry.repo.clone(), credentials: entry.credentials() };
     let fleet = |entry: &crate::config::FleetEntry| {
         Ok(FleetSettings {
             url: wiring::remote(&entry.repo)?,
             branch: entry.branch.clone(),
             credentials: entry.credentials(),
+            outputs: entry.outputs.iter().map(output).collect(),
             git_interval: git_interval(entry.git_interval),
             metal_interval: metal_interval(entry.metal_interval),
         })

@@ -3,16 +3,20 @@
 use crate::exit::Exit;
 use crate::output::findings::{self, Counts};
 use crate::output::{self, count, styles};
+use crate::source::Fleet;
 use crate::wiring::{MetalSettings, SystemClock};
 use crate::{args::Format, worktree};
 use clap::{Args, ValueEnum};
-use fleet::Loaded;
 use model::{Clock as _, Finding};
 use serde::Serialize;
 use std::path::PathBuf;
 
 /// Check the documents of a fleet repository; offline unless --metal is given
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet validate\n  \
+    ferrofleet validate platform --metal\n  \
+    ferrofleet validate -o github")]
 pub(crate) struct ValidateArgs {
     /// A work tree of a fleet repository
     #[arg(value_name = "DIR", default_value = ".")]
@@ -47,10 +51,9 @@ struct Validated<'a> {
 }
 
 pub(crate) fn validate(args: &ValidateArgs) -> anyhow::Result<Exit> {
-    let tree = worktree::tree(&args.dir)?;
-    let Loaded { want, mut findings } = fleet::load(&tree, &mut fleet::Memo::default(), SystemClock.now());
+    let Fleet { tree, want, mut findings } = Fleet::of(worktree::tree(&args.dir)?);
     if args.metal {
-        findings.extend(super::block_on(from_metal(&want))?);
+        findings.extend(fleet::placed(super::block_on(from_metal(&want))?, &tree));
     }
     let is_definition = |path: &str| path.rsplit('/').next() == Some("cluster.yaml") && !gitops::is_engine_owned(path);
     let definitions = tree.entries().iter().filter(|entry| is_definition(&entry.path)).count();

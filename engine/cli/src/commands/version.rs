@@ -8,6 +8,9 @@ use serde::Serialize;
 
 /// The version of this program
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    ferrofleet version\n  \
+    ferrofleet version -o json")]
 pub(crate) struct VersionArgs {
     /// How it is shown
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]

@@ -1,18 +1,26 @@
-//! Columns for people: aligned everywhere, coloured only on a terminal.
+//! Columns for people: aligned everywhere; coloured, and no wider than it is, on a terminal.
 
-use super::styles;
-use std::io::IsTerminal as _;
+use super::{styles, width};
+
+/// A column is not made narrower than this, whatever the terminal.
+const COLUMN_MIN: usize = 12;
 
 /// Rows under headings; columns that are empty in every row are left out.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
+    indent: usize,
 }
 
 impl Table {
     pub(crate) fn new(headings: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { headings: headings.into_iter().collect(), rows: Vec::new() }
+        Self { headings: headings.into_iter().collect(), rows: Vec::new(), indent: 0 }
+    }
+
+    /// Without headings, indented, as a part of something else. The last column is text, and continues below itself.
+    pub(crate) fn plain(columns: usize) -> Self {
+        Self { headings: vec![""; columns], rows: Vec::new(), indent: 2 }
     }
 
     /// A cell per heading.
@@ -22,35 +30,83 @@ impl Table {
 
     /// For stdout, as wide as it is.
     pub(crate) fn text(&self) -> String {
-        self.draw(std::io::stdout().is_terminal())
+        self.draw(width())
     }
 
-    fn draw(&self, on_terminal: bool) -> String {
+    /// `terminal`: its width, where one reads; else every cell stands in full.
+    fn draw(&self, terminal: Option<usize>) -> String {
         let used: Vec<usize> = (0..self.headings.len())
             .filter(|i| self.rows.iter().any(|r| r.get(*i).is_some_and(|c| !c.is_empty())))
             .collect();
-        let widths: Vec<usize> = used.iter().map(|i| self.width(*i)).collect();
-        let line = |cells: Vec<&str>| {
+        let mut widths: Vec<usize> = used.iter().map(|i| self.width(*i)).collect();
+        if let Some(terminal) = terminal {
+            narrow(&mut widths, terminal.saturating_sub(self.indent));
+        }
+        let line = |cells: &[&str]| {
             let padded = cells.iter().zip(&widths).map(|(cell, width)| {
-                let pad = width.saturating_sub(visible(cell));
+                let cell = shortened(cell, *width);
+                let pad = width.saturating_sub(visible(&cell));
                 format!("{cell}{}", " ".repeat(pad))
             });
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+            format!("{}{}", " ".repeat(self.indent), padded.collect::<Vec<_>>().join("  ").trim_end())
         };
-        let heading = line(used.iter().map(|i| self.headings[*i]).collect());
-        let mut out = if on_terminal { styles::bold(&heading) } else { heading };
-        out.push('\n');
-        for row in &self.rows {
-            out.push_str(&line(used.iter().map(|i| row.get(*i).map_or("", String::as_str)).collect()));
+        let mut out = String::new();
+        if self.has_headings() {
+            let heading = line(&used.iter().map(|i| self.headings[*i]).collect::<Vec<_>>());
+            out.push_str(&if terminal.is_some() { styles::bold(&heading) } else { heading });
             out.push('\n');
         }
+        for row in &self.rows {
+            let cells: Vec<_> = used.iter().map(|i| row.get(*i).map_or("", String::as_str)).collect();
+            for cells in self.continued(cells, &widths) {
+                out.push_str(&line(&cells.iter().map(String::as_str).collect::<Vec<_>>()));
+                out.push('\n');
+            }
+        }
         out
+    }
+
+    /// The lines of a row: one, or as many as its text needs.
+    fn continued(&self, cells: Vec<&str>, widths: &[usize]) -> Vec<Vec<String>> {
+        let (Some((text, before)), Some(width)) = (cells.split_last(), widths.last()) else { return Vec::new() };
+        if self.has_headings() || visible(text) <= *width {
+            return vec![cells.into_iter().map(str::to_owned).collect()];
+        }
+        let text = anstream::adapter::strip_str(text).to_string();
+        let rows = super::wrapped(&text, *width).into_iter().enumerate().map(|(i, part)| {
+            let cell = |cell: &&str| if i == 0 { (*cell).to_owned() } else { String::new() };
+            before.iter().map(cell).chain([part]).collect()
+        });
+        rows.collect()
+    }
+
+    fn has_headings(&self) -> bool {
+        self.headings.iter().any(|heading| !heading.is_empty())
     }
 
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|r| r.get(column)).map(|c| visible(c));
         cells.max().unwrap_or(0).max(self.headings[column].len())
     }
+}
+
+/// Takes from the widest columns what does not fit.
+fn narrow(widths: &mut [usize], terminal: usize) {
+    let between = 2 * widths.len().saturating_sub(1);
+    for _ in 0..widths.len() {
+        let over = (widths.iter().sum::<usize>() + between).saturating_sub(terminal);
+        let Some(widest) = widths.iter_mut().max().filter(|w| over > 0 && **w > COLUMN_MIN) else { return };
+        *widest = widest.saturating_sub(over).max(COLUMN_MIN);
+    }
+}
+
+/// A cell that is too wide ends in `…` and has no colour.
+fn shortened(cell: &str, width: usize) -> std::borrow::Cow<'_, str> {
+    if visible(cell) <= width {
+        return cell.into();
+    }
+    let text = anstream::adapter::strip_str(cell).to_string();
+    format!("{}…", text.chars().take(width.saturating_sub(1)).collect::<String>()).into()
 }
 
 /// Characters that a terminal shows: colours have no width.
@@ -67,7 +123,28 @@ mod tests {
         let mut table = Table::new(["CLUSTER", "VIP", "PROBLEM"]);
         table.row([styles::good("default.shop"), "198.18.0.1".to_owned(), String::new()]);
         table.row(["a.b".to_owned(), String::new(), String::new()]);
-        let text = anstream::adapter::strip_str(&table.draw(false)).to_string();
+        let text = anstream::adapter::strip_str(&table.draw(None)).to_string();
         assert_eq!(text, "CLUSTER       VIP\ndefault.shop  198.18.0.1\na.b\n");
+    }
+
+    #[test]
+    fn a_terminal_is_not_exceeded_and_a_pipe_gets_everything() {
+        let mut table = Table::new(["FIELD", "VALUE"]);
+        let value = "a value that is longer than forty columns of a terminal";
+        table.row(["spec.network.pods".to_owned(), styles::good(value)]);
+        let narrow = anstream::adapter::strip_str(&table.draw(Some(40))).to_string();
+        assert_eq!(narrow, "FIELD              VALUE\nspec.network.pods  a value that is long…\n");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
+        assert!(anstream::adapter::strip_str(&table.draw(None)).to_string().contains(value));
+    }
+
+    #[test]
+    fn a_part_of_something_else_has_no_headings() {
+        let mut table = Table::plain(3);
+        table.row(["a".to_owned(), String::new(), "x".to_owned()]);
+        table.row(["bcd".to_owned(), String::new(), "y".to_owned()]);
+        assert_eq!(table.draw(None), "  a    x\n  bcd  y\n");
+        table.row(["e".to_owned(), String::new(), "some words that need another line".to_owned()]);
+        assert_eq!(table.draw(Some(30)), "  a    x\n  bcd  y\n  e    some words that need\n       another line\n");
     }
 }

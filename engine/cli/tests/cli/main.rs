@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod demo;
+mod explain;
 mod help;
 mod init;
 mod metal_sim;

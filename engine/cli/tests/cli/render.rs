@@ -22,6 +22,13 @@ fn what_is_rendered_offline_is_what_the_engine_committed() {
     let one = output(ferrofleet(home.path()).args(["render", "clone", "--cluster", "shop"])).expect(0).stdout;
     assert!(one.starts_with("---\n# Source: rendered/mgmt-muc/"), "{one}");
     assert!(one.contains("kind: MetalStackCluster\n") && !one.contains("billing"), "{one}");
+    let yaml = output(ferrofleet(home.path()).args(["render", "clone", "--cluster", "shop", "-o", "yaml"])).expect(0);
+    assert_eq!(yaml.stdout, one);
+    let json = output(ferrofleet(home.path()).args(["render", "clone", "--cluster", "shop", "-o", "json"])).expect(0);
+    let objects: Vec<serde_json::Value> = serde_json::from_str(&json.stdout).unwrap();
+    assert!(objects.iter().any(|object| object["kind"] == "MetalStackCluster"), "{}", json.stdout);
+    // What only kustomize reads is in the folder, not among the objects.
+    assert!(objects.iter().all(|object| object["kind"] != "Kustomization") && !one.contains("Kustomization"));
     let none = output(ferrofleet(home.path()).args(["render", "clone", "--cluster", "shopp"])).expect(64);
     assert!(none.stderr.contains("default.shop"), "{}", none.stderr);
 }

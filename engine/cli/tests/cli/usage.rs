@@ -11,7 +11,7 @@ fn usage_errors_exit_64_and_say_what_to_do() {
         &["run", "--repo", "gopher://x"],
         &["run", "--repo", "/x", "--timeout", "soon"],
         &["plan", "--output", "xml"],
-        &["schema", "Cluster"],
+        &["schema", "Klusters"],
         &["metal-sim", "--listen", "0.0.0.0:0"],
         &["metal-sim", "--speed", "0"],
         &["validate", "--log", "shouting=="],

@@ -1,0 +1,87 @@
+//! Where reading commands read a fleet from: a work tree, or a branch of a remote, which goes through the cache.
+
+use crate::args::RepoArgs;
+use crate::exit::Usage;
+use crate::wiring::{self, SystemClock};
+use crate::{words, worktree};
+use fleet::Loaded;
+use model::{Clock as _, ClusterId, Finding, Tree, Want, Wanted};
+use std::path::Path;
+
+/// A fleet as its documents say, offline.
+pub(crate) struct Fleet {
+    pub(crate) tree: Tree,
+    pub(crate) want: Want,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Fleet {
+    /// Of a folder, else of the remote that is named, else of the folder here.
+    pub(crate) fn read(dir: Option<&Path>, repo: &RepoArgs) -> anyhow::Result<Self> {
+        let tree = match (dir, &repo.repo) {
+            (Some(dir), _) => worktree::tree(dir)?,
+            (None, Some(url)) => of_repository(url, repo)?,
+            (None, None) => worktree::tree(Path::new("."))?,
+        };
+        Ok(Self::of(tree))
+    }
+
+    /// Judged together with what is rendered from it: a patch or an image that cannot be is a finding of its line.
+    pub(crate) fn of(tree: Tree) -> Self {
+        let Loaded { mut want, mut findings } = fleet::load(&tree, &mut fleet::Memo::default(), SystemClock.now());
+        findings.extend(fleet::placed(render::judge(&mut want), &tree));
+        Self { tree, want, findings }
+    }
+
+    /// The clusters that were asked for: all, or the one of a name.
+    pub(crate) fn chosen(&self, name: Option<&str>) -> Result<Vec<&Wanted>, Usage> {
+        match name {
+            None => Ok(self.want.clusters.values().collect()),
+            Some(name) => Ok(vec![self.cluster(name)?]),
+        }
+    }
+
+    /// The cluster of a name: `<name>`, or `<namespace>.<name>`.
+    pub(crate) fn cluster(&self, name: &str) -> Result<&Wanted, Usage> {
+        let is_named = |id: &ClusterId| id.to_string() == name || id.name().as_str() == name;
+        let mut found = self.want.clusters.values().filter(|w| is_named(&w.id));
+        let ids: Vec<_> = self.want.clusters.keys().map(ToString::to_string).collect();
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => {
+                let same: Vec<_> = ids.iter().filter(|id| id.ends_with(&format!(".{name}"))).cloned().collect();
+                Err(Usage::new(
+                    format!("several clusters are named {name}"),
+                    format!("take one of {}", same.join(", ")),
+                ))
+            }
+            (None, _) => {
+                let hint =
+                    words::hint(name, ids.iter().map(String::as_str), "`ferrofleet validate` says what is there");
+                Err(Usage::new(format!("there is no cluster {name} with a readable definition"), hint))
+            }
+        }
+    }
+
+    /// Findings of severity error that stop any of these clusters, or all of them.
+    pub(crate) fn errors<'a>(&'a self, chosen: &'a [&Wanted]) -> impl Iterator<Item = &'a Finding> {
+        let concerns = |f: &Finding| f.cluster.as_ref().is_none_or(|id| chosen.iter().any(|w| w.id == *id));
+        self.findings.iter().filter(move |f| f.is_error() && concerns(f))
+    }
+}
+
+fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Tree> {
+    let mut repo = git::Repo::open(git::Options {
+        url: wiring::remote(url)?,
+        branch: args.branch.clone(),
+        cache_dir: wiring::cache_dir(args.cache_dir.clone()),
+        credentials: args.git.credentials(),
+        timeouts: git::Timeouts::default(),
+    })?;
+    let Some(tip) = repo.tip()? else {
+        let hint = "name another with --branch";
+        return Err(Usage::new(format!("{url} has no branch {}", args.branch), hint).into());
+    };
+    repo.fetch(tip)?;
+    Ok(repo.tree(tip)?)
+}
