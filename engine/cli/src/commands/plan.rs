@@ -70,7 +70,7 @@ pub(crate) async fn plan(args: PlanArgs) -> anyhow::Result<Exit> {
     let totals = Totals { allocations: plan.allocations().count(), frees: plan.frees.len(), files: files.len() };
     let pending = is_pending(&plan, &files);
     let shown = Shown { tip, pending, plan: plan.view(), files: &files, findings: &findings };
-    output::show(args.output, &shown, || output::plan::text(&shown.plan, totals, &files))?;
+    output::show(args.output, &shown, || output::plan::text(&shown.plan, totals, &files, &findings))?;
     let failed =
         plan.incomplete || !plan.suspect.is_empty() || findings.iter().any(Finding::is_error) || is_stalled(&plan);
     Ok(match (failed, pending) {
