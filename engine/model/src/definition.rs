@@ -242,7 +242,7 @@ pub struct CniWish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Merged into the chart's values (RFC 7386).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::sorted::map")]
     pub values: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -515,7 +515,7 @@ pub struct MetallbWish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Merged into the chart's values (RFC 7386).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::sorted::map")]
     pub values: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -532,7 +532,7 @@ pub struct ChartWish {
     pub version: String,
     pub namespace: Namespace,
     /// No secrets: they are rendered into Git. Reference a Secret by `addons.manifests[].secretRefs`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::sorted::map")]
     pub values: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
@@ -542,7 +542,7 @@ pub struct ChartWish {
 pub struct ManifestsWish {
     pub name: Label,
     /// Whole Kubernetes objects; no Secrets, which are referenced.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "crate::sorted::maps")]
     pub objects: Vec<serde_json::Map<String, serde_json::Value>>,
     /// Secrets of the cluster's namespace in the management cluster, of type `addons.cluster.x-k8s.io/resource-set`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -20,6 +20,7 @@ pub mod request;
 pub mod rules;
 pub mod seconds;
 pub mod slot;
+mod sorted;
 pub mod tags;
 pub mod tree;
 pub mod want;

@@ -1,7 +1,7 @@
 //! Patches of rendered objects, as people write them in definitions and overlays.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A change of rendered objects: RFC 6902 operations, or an RFC 7386 document. Exactly one of `json` and `merge`.
@@ -13,7 +13,7 @@ pub struct Patch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Vec<PatchOperation>>,
     /// RFC 7386: merged into the object; null removes a field, lists are replaced.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::sorted::map")]
     pub merge: Option<serde_json::Map<String, Value>>,
     /// Also where the engine's own values stand. Never name, namespace and kind.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -112,14 +112,9 @@ pub struct PatchOperation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// Of `add`, `replace` and `test`.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::sorted::present")]
     #[schemars(with = "Value")]
     pub value: Option<Value>,
-}
-
-/// A null that was written is a value.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
