@@ -6,15 +6,16 @@ use crate::limits::PROBLEMS_MAX;
 use crate::read::{Broken, Problem};
 use crate::rules::{ALIASES, EMPTY, INVALID_VALUE, INVALID_YAML, TOO_BIG, TOO_DEEP};
 use crate::schema::Kind;
-use crate::yaml::{Fault, Mark, Node};
-use model::definition::VersionWish;
+use crate::yaml::{Fault, Mark, Node, Value};
+use model::definition::{CountOrPercent, VersionWish};
 use model::fleet::HttpUrl;
-use model::ids::Label;
+use model::ids::{Label, SecretName};
+use model::overlay::LabelSelector;
 use model::policy::KubernetesVersion;
 use model::rules::RuleComment;
 use model::{
-    Allocation, Cidr, ClusterName, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId, SizeId,
-    Timestamp,
+    Allocation, Cidr, ClusterName, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId,
+    Seconds, SizeId, Timestamp,
 };
 
 /// Explains a text that `error` refused.
@@ -32,7 +33,8 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &serde_saphyr::Error) -> Br
     };
     // Where the reading stopped, a field that seems to be missing may stand below.
     let stops = [INVALID_YAML, TOO_DEEP, TOO_BIG, ALIASES];
-    if problems.iter().all(|p| !stops.contains(&p.rule)) {
+    let is_whole = problems.iter().all(|p| !stops.contains(&p.rule));
+    if is_whole {
         problems.extend(schema_errors::of(kind, &root, &lines));
     }
     if problems.is_empty() {
@@ -46,6 +48,27 @@ pub(crate) fn explain(kind: Kind, text: &str, error: &serde_saphyr::Error) -> Br
         name: text(&["metadata", "name"]).or_else(|| identity("name")),
         namespace: text(&["spec", "target", "namespace"]).or_else(|| identity("namespace")),
         stage: text(&["spec", "stage"]),
+        selector: if kind == Kind::Overlay && is_whole { selector(&root) } else { None },
+        disabled: text(&["spec", "disabled"]).is_some_and(|text| text == "true"),
+    }
+}
+
+/// Whom an overlay is for; everybody where it says nothing.
+fn selector(root: &Node) -> Option<LabelSelector> {
+    let spec = root.field("spec").map(|field| &field.node)?;
+    let Value::Map(_) = &spec.value else { return None };
+    match spec.field("selector").filter(|field| !field.node.is_null()) {
+        Some(field) => serde_json::from_value(texts(&field.node)).ok(),
+        None => Some(LabelSelector::default()),
+    }
+}
+
+/// A node all of whose values are text.
+fn texts(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Scalar { text, .. } => text.as_str().into(),
+        Value::Seq(items) => items.iter().map(texts).collect(),
+        Value::Map(fields) => fields.iter().map(|f| (f.key.clone(), texts(&f.node))).collect(),
     }
 }
 
@@ -95,6 +118,7 @@ pub(crate) const PARSERS: &[(&str, Refusal)] = refusals! {
     "Allocation": Allocation::parse,
     "Cidr": str::parse::<Cidr>,
     "ClusterName": ClusterName::parse,
+    "CountOrPercent": count_or_percent,
     "FleetName": FleetName::parse,
     "HttpUrl": HttpUrl::parse,
     "ImageId": ImageId::parse,
@@ -106,8 +130,14 @@ pub(crate) const PARSERS: &[(&str, Refusal)] = refusals! {
     "PartitionId": PartitionId::parse,
     "ProjectId": ProjectId::parse,
     "RuleComment": RuleComment::parse,
+    "Seconds": Seconds::parse,
+    "SecretName": SecretName::parse,
     "SizeId": SizeId::parse,
     "VersionWish": VersionWish::parse,
     "date-time": |text: &str| text.parse::<Timestamp>().map_err(|_| format!("`{text}` is no time, for example `2027-03-31T00:00:00Z`")),
     "ipv4": |text: &str| text.parse::<std::net::Ipv4Addr>().map_err(|_| format!("`{text}` is no IPv4 address, for example `198.18.0.10`")),
 };
+
+fn count_or_percent(text: &str) -> Result<CountOrPercent, serde_json::Error> {
+    serde_json::from_value(text.into())
+}

@@ -1,7 +1,7 @@
 //! Which paths of a tree are documents.
 
 use crate::issue::Issue;
-use crate::limits::{DEFINITIONS_MAX, POLICIES_MAX};
+use crate::limits::{DEFINITIONS_MAX, OVERLAYS_MAX, POLICIES_MAX};
 use crate::rules::{MISNAMED, NOT_A_FILE, TOO_MANY_DOCUMENTS};
 use model::{Entry, EntryKind, Severity, Tree};
 
@@ -10,6 +10,9 @@ use model::{Entry, EntryKind, Severity, Tree};
 pub(crate) struct Found<'a> {
     pub(crate) fleet: Option<&'a Entry>,
     pub(crate) policies: Vec<&'a Entry>,
+    pub(crate) overlays: Vec<&'a Entry>,
+    /// Files that stand for overlays and are not read: whom they are for is not known.
+    pub(crate) unread_overlays: Vec<&'a str>,
     pub(crate) definitions: Vec<&'a Entry>,
     pub(crate) locks: Vec<&'a Entry>,
     /// Definitions beyond the limit are not read: then nothing is concluded from one that is not there.
@@ -22,6 +25,7 @@ const DEFINITION_NAME: &str = "cluster.yaml";
 enum Role {
     Fleet,
     Policy,
+    Overlay,
     Definition,
     Lock,
 }
@@ -32,18 +36,30 @@ pub(crate) fn find<'a>(tree: &'a Tree, issues: &mut Vec<Issue>) -> Found<'a> {
         let role = role(&entry.path);
         if matches!(entry.kind, EntryKind::Symlink | EntryKind::Submodule) {
             issues.extend(not_a_file(entry, role.is_some()));
+            if matches!(role, Some(Role::Overlay)) || entry.path == "overlays" {
+                found.unread_overlays.push(&entry.path);
+            }
             continue;
         }
         match role {
             Some(Role::Fleet) => found.fleet = Some(entry),
             Some(Role::Policy) => found.policies.push(entry),
+            Some(Role::Overlay) => found.overlays.push(entry),
             Some(Role::Definition) => found.definitions.push(entry),
             Some(Role::Lock) => found.locks.push(entry),
-            None => issues.extend(misnamed(&entry.path)),
+            None => {
+                if is_misnamed_overlay(&entry.path) {
+                    found.unread_overlays.push(&entry.path);
+                }
+                issues.extend(misnamed(&entry.path));
+            }
         }
     }
     found.cut_short = cut(&mut found.definitions, DEFINITIONS_MAX, "definitions", issues);
     cut(&mut found.policies, POLICIES_MAX, "policies", issues);
+    let unread = found.overlays.iter().skip(OVERLAYS_MAX).map(|entry| entry.path.as_str());
+    found.unread_overlays.extend(unread);
+    cut(&mut found.overlays, OVERLAYS_MAX, "overlays", issues);
     found
 }
 
@@ -55,15 +71,28 @@ fn role(path: &str) -> Option<Role> {
     let name = file_name(path);
     if path == "fleet.yaml" {
         Some(Role::Fleet)
+    } else if name != LOCK_NAME && is_in(path, "overlays", ".yaml") {
+        // Whatever it is called: an overlay may have the name of a definition.
+        Some(Role::Overlay)
     } else if name == DEFINITION_NAME {
         Some(Role::Definition)
     } else if name == LOCK_NAME {
         Some(Role::Lock)
-    } else if path.strip_prefix("policies/").is_some_and(|rest| !rest.contains('/') && rest.ends_with(".yaml")) {
+    } else if is_in(path, "policies", ".yaml") {
         Some(Role::Policy)
     } else {
         None
     }
+}
+
+/// Whether a file lies in a folder of the root, and not deeper.
+fn is_in(path: &str, folder: &str, suffix: &str) -> bool {
+    let name = path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+    name.is_some_and(|name| !name.contains('/') && name.ends_with(suffix))
+}
+
+fn is_misnamed_overlay(path: &str) -> bool {
+    is_in(path, "overlays", ".yml")
 }
 
 fn file_name(path: &str) -> &str {
@@ -90,7 +119,7 @@ pub(crate) fn stage_of_folder(path: &str) -> Option<&str> {
 
 fn not_a_file(entry: &Entry, is_document: bool) -> Option<Issue> {
     let path = entry.path.as_str();
-    let may_hold_documents = |p: &str| p == "stages" || p == "policies" || p.starts_with("stages/");
+    let may_hold_documents = |p: &str| p == "stages" || p == "policies" || p == "overlays" || p.starts_with("stages/");
     let what = match entry.kind {
         EntryKind::Symlink => "a symlink",
         EntryKind::Submodule => "a submodule",
@@ -117,11 +146,15 @@ fn misnamed(path: &str) -> Option<Issue> {
     let right = match lower.as_str() {
         "cluster.yml" | "cluster.yaml" => "cluster.yaml",
         "fleet.yml" | "fleet.yaml" if !path.contains('/') => "fleet.yaml",
+        _ if is_misnamed_overlay(path) => "<overlay>.yaml",
         name if path.starts_with("policies/") && name.ends_with(".yml") => "<policy>.yaml",
         _ => return None,
     };
     let mut issue = Issue::error(MISNAMED, path, "", format!("this file is not read; the name is `{right}`"));
-    issue.severity = Severity::Warning;
+    // Without it clusters would be rendered as if nobody had written it.
+    if !is_misnamed_overlay(path) {
+        issue.severity = Severity::Warning;
+    }
     issue.mend = "rename it".to_owned();
     Some(issue)
 }

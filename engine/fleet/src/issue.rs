@@ -1,5 +1,6 @@
 //! A finding before it has a place: file and field are known, line and column are looked up when all rules have spoken.
 
+use crate::overlays::Given;
 use crate::place::short;
 use crate::rules::Rule;
 use model::{ClusterId, Finding, Place, Reason, Severity};
@@ -44,12 +45,23 @@ pub(crate) struct Report<'a> {
     pub(crate) issues: &'a mut Vec<Issue>,
     pub(crate) file: &'a str,
     pub(crate) cluster: Option<&'a ClusterId>,
+    /// What overlays gave to the definition: what is wrong with it is said of them.
+    pub(crate) given: Option<&'a Given<'a>>,
 }
 
-impl Report<'_> {
+impl<'a> Report<'a> {
+    /// Of a file that is no definition with overlays.
+    pub(crate) fn of(issues: &'a mut Vec<Issue>, file: &'a str) -> Self {
+        Self { issues, file, cluster: None, given: None }
+    }
+
     /// The issue is returned for what only some have: `.mend(..)`, `.reason(..)`, `.warning()`.
     pub(crate) fn error(&mut self, rule: &'static Rule, field: &str, message: impl Into<String>) -> Said<'_> {
-        let mut issue = Issue::error(rule, self.file, field, message);
+        let given = self.given.and_then(|given| given.place(field));
+        let mut issue = match given {
+            Some((file, field)) => Issue::error(rule, file, &field, message),
+            None => Issue::error(rule, self.file, field, message),
+        };
         issue.cluster = self.cluster.cloned();
         self.issues.push(issue);
         Said(self.issues.last_mut())

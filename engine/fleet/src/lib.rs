@@ -10,6 +10,7 @@ mod limits;
 mod load;
 mod memo;
 mod metal;
+mod overlays;
 mod place;
 mod read;
 mod resolve;

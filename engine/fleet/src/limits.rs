@@ -12,6 +12,8 @@ pub(crate) const ALIASES_MAX: usize = 500;
 pub(crate) const DEFINITIONS_MAX: usize = 10_000;
 /// Documents of `policies/`.
 pub(crate) const POLICIES_MAX: usize = 200;
+/// Documents of `overlays/`: each is looked at for each cluster.
+pub(crate) const OVERLAYS_MAX: usize = 200;
 /// Problems that are told of one file; nobody reads more.
 pub(crate) const PROBLEMS_MAX: usize = 100;
 /// Characters of a line that is shown.

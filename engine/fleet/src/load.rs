@@ -35,21 +35,22 @@ pub fn load(tree: &Tree, memo: &mut Memo, now: Timestamp) -> Loaded {
     let mut issues = Vec::new();
     memo.begin();
     let documents = Documents::read(tree, memo, &mut issues);
+    let want = want(tree, &documents, memo, &mut issues, now);
     memo.end();
-    let want = want(tree, &documents, &mut issues, now);
     Loaded { want, findings: findings(tree, documents.findings, issues) }
 }
 
 /// The fleet of a tree, where its document can be read; nothing is judged.
 pub fn settings(tree: &Tree, memo: &mut Memo) -> Option<Arc<Fleet>> {
-    let entry = tree.entry("fleet.yaml").filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable))?;
+    let entry =
+        tree.entry("fleet.yaml").filter(|entry| matches!(entry.kind, EntryKind::File | EntryKind::Executable))?;
     match memo.fleet(tree, &entry.id) {
         Parsed::Good(fleet) => Some(fleet),
         Parsed::Broken(_) => None,
     }
 }
 
-fn want(tree: &Tree, documents: &Documents, issues: &mut Vec<Issue>, now: Timestamp) -> Want {
+fn want(tree: &Tree, documents: &Documents, memo: &mut Memo, issues: &mut Vec<Issue>, now: Timestamp) -> Want {
     let Some(fleet) = &documents.fleet else {
         if !documents.fleet_is_broken {
             issues.push(no_fleet());
@@ -58,18 +59,22 @@ fn want(tree: &Tree, documents: &Documents, issues: &mut Vec<Issue>, now: Timest
     };
     let around = Around { fleet, policies: &documents.policies, broken_policies: &documents.broken_policies, now };
     judge_policies(documents, issues);
+    judge_overlays(documents, issues);
     let mut defined = clusters::identify(documents, &around, issues);
     let locks = Locks::of(documents, &defined, issues);
     clusters::elect(&mut defined, &locks, issues);
-    let clusters: Vec<Cluster<'_>> =
-        defined.iter().filter_map(|d| clusters::resolve(d, &around, &locks, issues)).collect();
+    let mut resolving =
+        clusters::Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let clusters: Vec<Cluster<'_>> = defined.iter().filter_map(|d| resolving.resolve(d, issues)).collect();
+    rules::overlays_unused(&documents.overlays, &clusters, clusters.len() == defined.len(), issues);
     let orphans = locks.orphans(documents, &defined, &clusters);
     let hosts = defined.iter().map(|d| d.home.id.name().as_str()).collect();
-    rules::fleet(fleet, &hosts, &mut Report { issues, file: "fleet.yaml", cluster: None });
+    rules::fleet(fleet, &hosts, &mut Report::of(issues, "fleet.yaml"));
     crate::topology::cycles(fleet, &clusters, issues);
     rules::across(&clusters, &orphans, issues);
     rules::addons_removed(tree, &clusters, issues);
     rules::orphans(&clusters, &orphans, issues);
+    rules::uses(issues);
     assemble(documents, clusters, orphans, issues)
 }
 
@@ -91,7 +96,13 @@ fn assemble(
 
 fn judge_policies(documents: &Documents, issues: &mut Vec<Issue>) {
     for offer in documents.policies.values() {
-        rules::policy(&offer.policy, &mut Report { issues, file: &offer.path, cluster: None });
+        rules::policy(&offer.policy, &mut Report::of(issues, &offer.path));
+    }
+}
+
+fn judge_overlays(documents: &Documents, issues: &mut Vec<Issue>) {
+    for layer in &documents.overlays.layers {
+        rules::overlay(&layer.overlay, &mut Report::of(issues, &layer.path));
     }
 }
 

@@ -1,16 +1,20 @@
 //! Parsed documents by blob id: a load after a change of one file parses one file.
 
+use crate::overlays::Merged;
 use crate::read::{Parsed, Readable, read};
-use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Tree};
+use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay, Tree};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// What `load` remembers between two calls. Losing it costs time only.
 #[derive(Debug, Default)]
 pub struct Memo {
     pub(crate) fleets: Shelf<Fleet>,
     pub(crate) policies: Shelf<ClusterPolicy>,
+    pub(crate) overlays: Shelf<Overlay>,
     pub(crate) definitions: Shelf<ClusterDefinition>,
     pub(crate) locks: Shelf<ClusterLock>,
+    pub(crate) merged: MergedShelf,
     turn: u64,
     parsed: usize,
 }
@@ -32,6 +36,8 @@ impl Memo {
         let turn = self.turn;
         self.fleets.forget(turn);
         self.policies.forget(turn);
+        self.overlays.forget(turn);
+        self.merged.forget(turn);
         self.definitions.forget(turn);
         self.locks.forget(turn);
     }
@@ -42,6 +48,20 @@ impl Memo {
 
     pub(crate) fn policy(&mut self, tree: &Tree, id: &BlobId) -> Parsed<ClusterPolicy> {
         self.policies.get(tree, id, self.turn, &mut self.parsed)
+    }
+
+    pub(crate) fn overlay(&mut self, tree: &Tree, id: &BlobId) -> Parsed<Overlay> {
+        self.overlays.get(tree, id, self.turn, &mut self.parsed)
+    }
+
+    /// A definition with what these overlays give it, as `make` makes it the first time.
+    pub(crate) fn merged(
+        &mut self,
+        definition: BlobId,
+        overlays: Vec<BlobId>,
+        make: impl FnOnce() -> Option<Arc<Merged>>,
+    ) -> Option<Arc<Merged>> {
+        self.merged.get((definition, overlays), self.turn, make)
     }
 
     pub(crate) fn definition(&mut self, tree: &Tree, id: &BlobId) -> Parsed<ClusterDefinition> {
@@ -78,6 +98,36 @@ impl<T: Readable> Shelf<T> {
             self.kept.insert(*id, (turn, document.clone()));
         }
         document
+    }
+
+    fn forget(&mut self, turn: u64) {
+        let used = self.kept.values().filter(|(t, _)| *t == turn).count();
+        if self.kept.len() > 2 * used + 16 {
+            self.kept.retain(|_, (t, _)| *t == turn);
+        }
+    }
+}
+
+/// Definitions with what overlays give them, by the blobs they are made from.
+#[derive(Debug, Default)]
+pub(crate) struct MergedShelf {
+    kept: HashMap<(BlobId, Vec<BlobId>), (u64, Arc<Merged>)>,
+}
+
+impl MergedShelf {
+    fn get(
+        &mut self,
+        key: (BlobId, Vec<BlobId>),
+        turn: u64,
+        make: impl FnOnce() -> Option<Arc<Merged>>,
+    ) -> Option<Arc<Merged>> {
+        if let Some((used, merged)) = self.kept.get_mut(&key) {
+            *used = turn;
+            return Some(merged.clone());
+        }
+        let merged = make()?;
+        self.kept.insert(key, (turn, merged.clone()));
+        Some(merged)
     }
 
     fn forget(&mut self, turn: u64) {

@@ -5,8 +5,9 @@ use crate::limits::{ALIASES_MAX, DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 use crate::rules::{FILE_TOO_LARGE, NOT_UTF8, Rule, UNREADABLE};
 use crate::schema::Kind;
 use crate::yaml::Mark;
+use model::overlay::LabelSelector;
 use model::tree::ReadError;
-use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Tree};
+use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay, Tree};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -21,6 +22,10 @@ impl Readable for Fleet {
 
 impl Readable for ClusterPolicy {
     const KIND: Kind = Kind::Policy;
+}
+
+impl Readable for Overlay {
+    const KIND: Kind = Kind::Overlay;
 }
 
 impl Readable for ClusterDefinition {
@@ -65,6 +70,10 @@ pub(crate) struct Broken {
     pub(crate) name: Option<String>,
     pub(crate) namespace: Option<String>,
     pub(crate) stage: Option<String>,
+    /// Whom an overlay would be for, where that much could be read.
+    pub(crate) selector: Option<LabelSelector>,
+    /// An overlay that says that it is not to be used.
+    pub(crate) disabled: bool,
 }
 
 /// One thing that is wrong inside a file.

@@ -5,17 +5,23 @@ mod addons;
 mod choice;
 mod fleet;
 mod held;
+mod labels;
 mod life;
 mod network;
 mod nodes;
+mod overlay;
+mod patches;
 mod policy;
 mod reach;
+mod uses;
 
 pub(crate) use across::{across, orphans};
 pub(crate) use addons::removed as addons_removed;
 pub(crate) use choice::{choice, nearest};
 pub(crate) use fleet::fleet;
-pub(crate) use policy::policy;
+pub(crate) use overlay::{overlay, unused as overlays_unused};
+pub(crate) use policy::{image_numbers, policy};
+pub(crate) use uses::uses;
 
 use crate::resolve::Case;
 
@@ -38,8 +44,8 @@ macro_rules! table {
 table! {
     // Files and YAML
     NOT_A_FILE = "not-a-file": "Documents are plain files: symlinks and submodules are never followed.";
-    MISNAMED = "misnamed-document": "Documents are named fleet.yaml, policies/<name>.yaml and cluster.yaml.";
-    TOO_MANY_DOCUMENTS = "too-many-documents": "A fleet has at most 10,000 definitions and 200 policies.";
+    MISNAMED = "misnamed-document": "Documents are named fleet.yaml, policies/<name>.yaml, overlays/<name>.yaml and cluster.yaml.";
+    TOO_MANY_DOCUMENTS = "too-many-documents": "A fleet has at most 10,000 definitions, 200 policies and 200 overlays.";
     FILE_TOO_LARGE = "file-too-large": "A document has at most 1 MiB.";
     UNREADABLE = "unreadable-file": "A document can be read from the repository.";
     NOT_UTF8 = "not-utf8": "A document is UTF-8 text.";
@@ -78,7 +84,15 @@ table! {
     POLICY_VERSIONS = "policy-versions": "Offered versions are unique, one per minor is supported, the highest never expires.";
     POLICY_IMAGE = "policy-image": "The versions of a machine image give valid, pinned image ids (R24).";
     POLICY_PARTITION = "policy-partition": "A partition is offered once, and what it lacks is a machine type of the policy.";
+    IN_USE = "in-use": "What a cluster has of a policy stays in the policy.";
+    EXPIRES_IN_USE = "expires-in-use": "What a cluster has of a policy does not expire within 30 days.";
     VERSION_TAG = "version-tag": "Versions of kube-vip, charts and images read like `v1.2.3`.";
+
+    // Overlays and patches
+    OVERLAY_STOPS = "overlay-stops-clusters": "No cluster is acted on while an overlay that may be for it cannot be read.";
+    OVERLAY_UNUSED = "overlay-selects-nothing": "An overlay selects a cluster.";
+    SELECTOR = "selector": "A selector has label keys and values; In and NotIn have values, Exists and DoesNotExist have none.";
+    PATCH = "patch": "A patch has a kind of the cluster's objects, and valid operations or a document to merge.";
 
     // Whose a cluster is, and where
     SAME_CLUSTER = "same-cluster": "A namespace has one cluster of a name.";
@@ -96,6 +110,8 @@ table! {
     VERSION = "unknown-version": "A version is offered by the policy.";
     VERSION_EXPIRED = "version-expired": "New clusters have a version that has not expired.";
     VERSION_PREVIEW = "version-preview": "New clusters have a preview version only where the policy allows it for their purpose.";
+    IMAGE_EXPIRED = "image-expired": "New clusters have a machine image that has not expired.";
+    IMAGE_PREVIEW = "image-preview": "New clusters have a preview of a machine image only where the policy allows it for their purpose.";
     FLAVOR_VERSION = "flavor-version": "The flavor fits the Kubernetes version.";
     SIZE = "unknown-size": "A size is a machine type that the policy offers in the partition.";
     IMAGE = "unknown-image": "An image is offered by the policy.";
@@ -103,6 +119,8 @@ table! {
     IMAGE_PINNED = "image-not-pinned": "A machine image named by id has a patch: metal-api takes the newest one for 0 (R24).";
     EVEN_CONTROL_PLANE = "even-control-plane": "A control plane has an odd number of machines.";
     NO_POOLS = "no-pools": "A cluster has a pool.";
+    NODE_LABEL = "node-label": "Labels of nodes are Kubernetes labels that kubelet may set.";
+    TAINT = "taint": "Taints are Kubernetes taints, each effect of a key once.";
     ROLLOUT_STUCK = "rollout-stuck": "A pool may surge or miss machines during a rollout.";
 
     // Networks
@@ -143,7 +161,9 @@ table! {
 /// The rules of one cluster alone, in the order of the table.
 pub(crate) const OF_A_CLUSTER: &[fn(&mut Case<'_>)] = &[
     life::shared_production,
-    life::labels,
+    labels::of_cluster,
+    labels::of_nodes,
+    patches::of_cluster,
     nodes::control_plane,
     nodes::pools,
     network::overlaps,

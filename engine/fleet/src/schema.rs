@@ -1,6 +1,6 @@
-//! The JSON Schemas of the four kinds: as published in `schemas/`, and as documents are explained with.
+//! The JSON Schemas of the five kinds: as published in `schemas/`, and as documents are explained with.
 
-use model::{ClusterDefinition, ClusterLock, ClusterPolicy, Fleet};
+use model::{ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -9,18 +9,20 @@ use serde_json::{Map, Value, json};
 pub(crate) enum Kind {
     Fleet,
     Policy,
+    Overlay,
     Definition,
     Lock,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Fleet, Self::Policy, Self::Definition, Self::Lock];
+    pub(crate) const ALL: [Self; 5] = [Self::Fleet, Self::Policy, Self::Overlay, Self::Definition, Self::Lock];
 
     /// As `kind:` says it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fleet => "Fleet",
             Self::Policy => "ClusterPolicy",
+            Self::Overlay => "Overlay",
             Self::Definition => "ClusterDefinition",
             Self::Lock => "ClusterLock",
         }
@@ -37,6 +39,7 @@ fn published(kind: Kind) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let schema = match kind {
         Kind::Fleet => generator.into_root_schema_for::<Fleet>(),
+        Kind::Overlay => generator.into_root_schema_for::<Overlay>(),
         Kind::Policy => generator.into_root_schema_for::<ClusterPolicy>(),
         Kind::Definition => generator.into_root_schema_for::<ClusterDefinition>(),
         Kind::Lock => generator.into_root_schema_for::<ClusterLock>(),
@@ -55,7 +58,10 @@ pub(crate) fn explaining(kind: Kind) -> Value {
     simplify(&mut schema);
     if let Some(Value::Object(definitions)) = schema.get_mut("$defs") {
         for (name, definition) in definitions.iter_mut() {
-            if crate::explain::PARSERS.iter().any(|(parser, _)| parser == name) {
+            if name == "CountOrPercent" {
+                // The number is checked by its type, the text by its parser.
+                *definition = json!({"type": ["integer", "string"], "minimum": 0, "format": name});
+            } else if crate::explain::PARSERS.iter().any(|(parser, _)| parser == name) {
                 *definition = json!({"type": "string", "format": name});
             } else if name == "Protocol" {
                 // Taken in small letters too, and published as metal-api writes it.

@@ -5,6 +5,7 @@ mod example;
 mod init;
 mod kit;
 mod metal;
+mod overlays;
 mod resolution;
 mod schemas;
 mod trees;

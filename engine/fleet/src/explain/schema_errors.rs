@@ -49,11 +49,13 @@ struct Checker {
 fn checker(kind: Kind) -> Option<&'static Checker> {
     static FLEET: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Fleet));
     static POLICY: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Policy));
+    static OVERLAY: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Overlay));
     static DEFINITION: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Definition));
     static LOCK: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Lock));
     match kind {
         Kind::Fleet => FLEET.as_ref(),
         Kind::Policy => POLICY.as_ref(),
+        Kind::Overlay => OVERLAY.as_ref(),
         Kind::Definition => DEFINITION.as_ref(),
         Kind::Lock => LOCK.as_ref(),
     }
@@ -287,7 +289,7 @@ mod tests {
 
     #[test]
     fn every_schema_compiles() {
-        for kind in [Kind::Fleet, Kind::Policy, Kind::Definition, Kind::Lock] {
+        for kind in Kind::ALL {
             assert!(checker(kind).is_some(), "{kind:?}");
         }
     }

@@ -1,7 +1,8 @@
-//! What stops a cluster: its own errors, those of its policy and of the fleet, a pause, a flavor that is not built.
+//! What stops a cluster: its own errors, those of its policy, its overlays and of the fleet, a pause, a flavor that is not built.
 
 use super::clusters::Cluster;
 use crate::issue::Issue;
+use crate::rules::IN_USE;
 use model::want::Blocked;
 use model::{ClusterId, Reason, Severity};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ pub(super) struct Blocks {
 impl Blocks {
     pub(super) fn of(issues: &[Issue]) -> Self {
         let mut blocks = Self { clusters: BTreeMap::new(), files: BTreeMap::new() };
-        for issue in issues.iter().filter(|i| i.severity == Severity::Error) {
+        for issue in issues.iter().filter(|i| i.severity == Severity::Error && i.rule != IN_USE) {
             let reason = issue.reason.unwrap_or(Reason::InvalidDefinition);
             let blocked = || Blocked { reason, message: issue.message.clone() };
             match &issue.cluster {
@@ -39,8 +40,13 @@ impl Blocks {
         if cluster.lock_is_unreadable {
             return of(Reason::InvalidDefinition, "the lock of this cluster cannot be read");
         }
+        if let Some(path) = cluster.broken_overlay {
+            let message = format!("{path}, which is or may be for this cluster, cannot be read");
+            return of(Reason::InvalidDefinition, &message);
+        }
         let own = self.clusters.get(&cluster.id);
         let blocked = own.or_else(|| self.files.get("fleet.yaml")).or_else(|| self.files.get(cluster.policy_path));
+        let blocked = blocked.or_else(|| cluster.overlays.iter().find_map(|path| self.files.get(*path)));
         if let Some(blocked) = blocked {
             return Some(blocked.clone());
         }

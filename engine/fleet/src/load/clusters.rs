@@ -4,12 +4,14 @@ use super::documents::Documents;
 use super::locks::Locks;
 use crate::find::lock_path;
 use crate::issue::{Issue, Report};
+use crate::memo::Memo;
+use crate::overlays::{Given, Layer, Overlays, labels, merge, written};
 use crate::resolve::{Around, Case, Home, Sources, home, identity};
 use crate::rules::{FLAVOR_NOT_YET, OF_A_CLUSTER, SAME_CLUSTER};
 use model::definition::FlavorWish;
 use model::lock::Identity;
 use model::want::Effective;
-use model::{ClusterDefinition, ClusterId, ClusterLock, Digest, Reason, Wanted};
+use model::{ClusterDefinition, ClusterId, ClusterLock, Digest, Reason, Tree, Wanted};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A definition whose id is known.
@@ -28,11 +30,17 @@ pub(crate) struct Cluster<'a> {
     pub(crate) id: ClusterId,
     pub(crate) path: &'a str,
     pub(crate) identity: Identity,
+    /// Of the effective fields that people wrote.
+    pub(crate) digest: Digest,
     pub(crate) effective: Arc<Effective>,
     pub(crate) lock: Option<Arc<ClusterLock>>,
     pub(crate) lock_found_at: Option<String>,
     /// The path of its policy: what is wrong there stops it.
     pub(crate) policy_path: &'a str,
+    /// The paths of its overlays, in the order in which they count.
+    pub(crate) overlays: Vec<&'a str>,
+    /// An overlay that cannot be read and is, or may be, for this cluster.
+    pub(crate) broken_overlay: Option<&'a str>,
     /// Its lock is there and cannot be read.
     pub(crate) lock_is_unreadable: bool,
     pub(crate) is_not_yet: bool,
@@ -48,7 +56,7 @@ impl Cluster<'_> {
         Wanted {
             lock_path: lock_path(self.path),
             path: self.path.to_owned(),
-            digest: Digest::of(&*self.effective),
+            digest: self.digest,
             id: self.id,
             identity: self.identity,
             effective: self.effective,
@@ -62,7 +70,7 @@ impl Cluster<'_> {
 
 pub(super) fn identify<'a>(documents: &'a Documents, around: &Around<'a>, issues: &mut Vec<Issue>) -> Vec<Defined<'a>> {
     let defined = documents.definitions.iter().filter_map(|(path, definition)| {
-        let mut report = Report { issues, file: path, cluster: None };
+        let mut report = Report::of(issues, path);
         let home = home(definition, path, around, &mut report)?;
         Some(Defined { path, definition, home, loses: false })
     });
@@ -105,46 +113,101 @@ fn same_cluster(id: &ClusterId, path: &str, other: &str, has_holder: bool) -> Is
     issue
 }
 
-/// The cluster with its effective settings, judged by every rule of a cluster alone.
-pub(super) fn resolve<'a>(
-    defined: &Defined<'a>,
-    around: &Around<'a>,
-    locks: &Locks,
-    issues: &mut Vec<Issue>,
-) -> Option<Cluster<'a>> {
-    if defined.loses {
-        return None;
+/// What every definition is resolved with.
+pub(super) struct Resolving<'a, 'm> {
+    pub(super) tree: &'m Tree,
+    pub(super) around: &'m Around<'a>,
+    pub(super) overlays: &'a Overlays,
+    pub(super) locks: &'m Locks,
+    pub(super) memo: &'m mut Memo,
+}
+
+impl<'a> Resolving<'a, '_> {
+    /// The cluster with its effective settings, judged by every rule of a cluster alone.
+    pub(super) fn resolve(&mut self, defined: &Defined<'a>, issues: &mut Vec<Issue>) -> Option<Cluster<'a>> {
+        if defined.loses {
+            return None;
+        }
+        let Defined { path, definition, home, loses: _ } = defined;
+        let flavor = definition.spec.flavor.unwrap_or_default();
+        let is_not_yet = matches!(flavor, FlavorWish::Kamaji | FlavorWish::Metal3Kamaji | FlavorWish::GardenerShoot);
+        if is_not_yet {
+            let mut report = Report { cluster: Some(&home.id), ..Report::of(&mut *issues, path) };
+            let message = "this flavor is not built yet: nothing is done for the cluster";
+            report.error(FLAVOR_NOT_YET, "spec.flavor", message).reason(Reason::FlavorNotYet).warning();
+        }
+        let Selected { layers, broken } = self.selected(definition, home);
+        let given = self.given(path, definition, &layers);
+        let definition = given.as_ref().map_or(*definition, |given| &given.merged.definition);
+        // Nothing else is said of a cluster that nobody could build, or whose settings are not known.
+        let mut unheard = Vec::new();
+        let issues = if is_not_yet || broken.is_some() { &mut unheard } else { issues };
+        let mut report = Report { issues, file: path, cluster: Some(&home.id), given: given.as_ref() };
+        let (around, locks) = (self.around, self.locks);
+        let identity = identity(definition, home, around, &mut report)?;
+        let locked = locks.get(&home.id);
+        let lock = locked.map(|l| l.lock.clone());
+        let sources = Sources {
+            around,
+            definition,
+            path,
+            home,
+            identity: &identity,
+            lock: lock.as_deref(),
+            given: given.as_ref(),
+            layers: &layers,
+        };
+        let effective = Arc::new(crate::resolve::resolve(&sources, &mut report)?);
+        let mut case =
+            Case { around, definition, identity: &identity, effective: &effective, lock: lock.as_deref(), report };
+        OF_A_CLUSTER.iter().for_each(|rule| rule(&mut case));
+        let policy_path = around.policies.get(&effective.policy).map_or("", |offer| offer.path.as_str());
+        Some(Cluster {
+            id: home.id.clone(),
+            path,
+            identity,
+            digest: Digest::of(&*effective),
+            effective,
+            lock,
+            lock_found_at: locked.map(|l| l.path.clone()).filter(|p| *p != lock_path(path)),
+            policy_path,
+            overlays: layers.iter().map(|layer| layer.path.as_str()).collect(),
+            broken_overlay: broken,
+            lock_is_unreadable: locks.is_unreadable(&home.id),
+            is_not_yet,
+        })
     }
-    let Defined { path, definition, home, loses: _ } = defined;
-    let flavor = definition.spec.flavor.unwrap_or_default();
-    let is_not_yet = matches!(flavor, FlavorWish::Kamaji | FlavorWish::Metal3Kamaji | FlavorWish::GardenerShoot);
-    let mut unheard = Vec::new();
-    if is_not_yet {
-        let mut report = Report { issues: &mut *issues, file: path, cluster: Some(&home.id) };
-        let message = "this flavor is not built yet: nothing is done for the cluster";
-        report.error(FLAVOR_NOT_YET, "spec.flavor", message).reason(Reason::FlavorNotYet).warning();
+
+    fn selected(&self, definition: &ClusterDefinition, home: &Home<'_>) -> Selected<'a> {
+        let overlays = self.overlays;
+        if overlays.is_empty() {
+            return Selected { layers: Vec::new(), broken: None };
+        }
+        let labels = labels(definition, home.stage.name.as_str());
+        let broken = overlays.broken.iter().find(|broken| broken.may_be_for(&labels));
+        Selected { layers: overlays.selected(&labels), broken: broken.map(|broken| broken.path.as_str()) }
     }
-    // Nothing else is said of a cluster that nobody could build.
-    let issues = if is_not_yet { &mut unheard } else { issues };
-    let mut report = Report { issues, file: path, cluster: Some(&home.id) };
-    let identity = identity(definition, home, around, &mut report)?;
-    let locked = locks.get(&home.id);
-    let lock = locked.map(|l| l.lock.clone());
-    let sources = Sources { around, definition, path, home, identity: &identity, lock: lock.as_deref() };
-    let effective = Arc::new(crate::resolve::resolve(&sources, &mut report)?);
-    let mut case =
-        Case { around, definition, identity: &identity, effective: &effective, lock: lock.as_deref(), report };
-    OF_A_CLUSTER.iter().for_each(|rule| rule(&mut case));
-    let policy_path = around.policies.get(&effective.policy).map_or("", |offer| offer.path.as_str());
-    Some(Cluster {
-        id: home.id.clone(),
-        path,
-        identity,
-        effective,
-        lock,
-        lock_found_at: locked.map(|l| l.path.clone()).filter(|p| *p != lock_path(path)),
-        policy_path,
-        lock_is_unreadable: locks.is_unreadable(&home.id),
-        is_not_yet,
-    })
+
+    /// None where no overlay gives anything: then the definition is used as it is.
+    fn given(&mut self, path: &str, definition: &ClusterDefinition, layers: &[&'a Layer]) -> Option<Given<'a>> {
+        let layers: Vec<&Layer> = layers.iter().copied().filter(|layer| layer.gives.is_some()).collect();
+        if layers.is_empty() {
+            return None;
+        }
+        let tree = self.tree;
+        let blob = tree.entry(path)?.id;
+        let merged = self.memo.merged(blob, layers.iter().map(|layer| layer.blob).collect(), || {
+            let spec = written(tree, &blob, serde_json::json!(definition.spec), &["spec"]);
+            let values: Vec<_> = layers.iter().filter_map(|layer| layer.gives.as_ref()).collect();
+            merge(definition, spec, &values).map(Arc::new)
+        });
+        Some(Given { merged: merged?, layers })
+    }
+}
+
+/// The overlays of one cluster.
+struct Selected<'a> {
+    layers: Vec<&'a Layer>,
+    /// One that cannot be read and is, or may be, for this cluster.
+    broken: Option<&'a str>,
 }

@@ -3,11 +3,15 @@
 use crate::find::{Found, find, folder};
 use crate::issue::Issue;
 use crate::memo::Memo;
+use crate::overlays::{BrokenOverlay, Layer, Overlays, written};
 use crate::read::{Broken, Parsed, Problem};
 use crate::resolve::Offer;
-use crate::rules::DUPLICATE_NAME;
+use crate::rules::{DUPLICATE_NAME, OVERLAY_STOPS};
 use model::ids::Label;
-use model::{ClusterDefinition, ClusterId, ClusterLock, ClusterName, Finding, Fleet, Namespace, Place, Severity, Tree};
+use model::{
+    ClusterDefinition, ClusterId, ClusterLock, ClusterName, Entry, Finding, Fleet, Namespace, Overlay, Place, Severity,
+    Tree,
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug, Default)]
@@ -17,6 +21,7 @@ pub(super) struct Documents {
     pub(super) policies: BTreeMap<Label, Offer>,
     /// Name (the file's where it could not be read) and path.
     pub(super) broken_policies: BTreeMap<String, String>,
+    pub(super) overlays: Overlays,
     pub(super) definitions: Vec<(String, Arc<ClusterDefinition>)>,
     pub(super) broken_definitions: Vec<BrokenFile>,
     pub(super) locks: Vec<(String, Arc<ClusterLock>)>,
@@ -40,6 +45,7 @@ impl Documents {
         let mut documents = Self { cut_short: found.cut_short, ..Self::default() };
         documents.read_fleet(tree, memo, &found);
         documents.read_policies(tree, memo, &found, issues);
+        documents.read_overlays(tree, memo, &found, issues);
         documents.read_definitions(tree, memo, &found);
         documents.read_locks(tree, memo, &found);
         documents
@@ -82,6 +88,54 @@ impl Documents {
             issue.mend = "rename or remove one of the two".to_owned();
             issues.push(issue);
         }
+    }
+
+    fn read_overlays(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>, issues: &mut Vec<Issue>) {
+        for path in &found.unread_overlays {
+            self.overlays.broken.push(BrokenOverlay { path: (*path).to_owned(), selector: None });
+        }
+        for entry in &found.overlays {
+            let path = entry.path.clone();
+            match memo.overlay(tree, &entry.id) {
+                Parsed::Good(overlay) => self.add_overlay(tree, entry, overlay, issues),
+                Parsed::Broken(broken) => {
+                    self.tell(&path, &broken, None);
+                    if !broken.disabled {
+                        self.overlays.broken.push(BrokenOverlay { path, selector: broken.selector.clone() });
+                    }
+                }
+            }
+        }
+        for BrokenOverlay { path, selector } in &self.overlays.broken {
+            let message = match selector {
+                Some(_) => "every cluster that this overlay selects is stopped until it can be read",
+                None => "nobody can tell whom this overlay is for: every cluster is stopped until it can be read",
+            };
+            let mut issue = Issue::error(OVERLAY_STOPS, path, "", message);
+            issue.mend = "mend or remove it; `spec.disabled: true` takes a readable one out of use".to_owned();
+            issues.push(issue);
+        }
+    }
+
+    fn add_overlay(&mut self, tree: &Tree, entry: &Entry, overlay: Arc<Overlay>, issues: &mut Vec<Issue>) {
+        let path = &entry.path;
+        let name = &overlay.metadata.name;
+        for other in self.overlays.layers.iter().filter(|other| other.overlay.metadata.name == *name) {
+            for (path, other) in [(path, &other.path), (&other.path, path)] {
+                let mut issue =
+                    Issue::error(DUPLICATE_NAME, path, "metadata.name", format!("overlay `{name}` is also in {other}"));
+                issue.mend = "rename or remove one of the two".to_owned();
+                issues.push(issue);
+            }
+        }
+        if overlay.spec.disabled {
+            return;
+        }
+        let gives = (overlay.spec.definition != <_>::default()).then(|| {
+            let typed = serde_json::json!(overlay.spec.definition);
+            written(tree, &entry.id, typed, &["spec", "definition"])
+        });
+        self.overlays.add(Layer { path: path.clone(), blob: entry.id, overlay, gives });
     }
 
     fn read_definitions(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>) {

@@ -1,20 +1,21 @@
 //! What is installed into a cluster: CNI, cloud controller manager and MetalLB.
 
-use super::{Sources, written_or};
+use super::Sources;
 use crate::issue::Report;
 use crate::rules::{CCM, CNI_VERSION, METALLB_VERSION};
 use model::ClusterPolicy;
-use model::definition::{AddonsWish, CcmWish, CniKind, CniWish, MetallbWish, NetworkWish};
+use model::definition::{CcmWish, CniKind, CniWish, MetallbWish};
 use model::want::{CcmSpec, CniSpec, Flavor, InstalledCni, MetallbSpec, Origin, Setting};
 
 /// The CNI, where it is ours to install: Calico for the calico flavor, whatever is written for others.
 pub(super) fn cni(
-    wish: &NetworkWish,
+    from: &Sources<'_>,
     policy: &ClusterPolicy,
     flavor: Option<&Setting<Flavor>>,
     report: &mut Report<'_>,
 ) -> Option<CniSpec> {
-    let CniWish { kind, version, values } = wish.cni.clone().unwrap_or_default();
+    const VERSION: &str = "spec.network.cni.version";
+    let CniWish { kind, version, values } = from.definition.spec.network.cni.clone().unwrap_or_default();
     let defaults = &policy.spec.defaults;
     let unwritten = if flavor?.value == Flavor::Calico { CniKind::Calico } else { CniKind::None };
     let (kind, name, policys) = match kind.unwrap_or(unwritten) {
@@ -22,33 +23,37 @@ pub(super) fn cni(
         CniKind::Calico => (InstalledCni::Calico, "calico", &defaults.calico),
         CniKind::Cilium => (InstalledCni::Cilium, "cilium", &defaults.cilium),
     };
-    let version = chart_version(version, policys.as_ref());
+    let version = chart_version(from, VERSION, version, policys.as_ref());
     if version.is_none() {
         let message = format!("no version of the CNI: policy `{}` has no default for {name}", policy.metadata.name);
         report
-            .error(CNI_VERSION, "spec.network.cni.version", message)
+            .error(CNI_VERSION, VERSION, message)
             .mend(format!("set spec.network.cni.version, or spec.defaults.{name} of the policy"));
     }
     Some(CniSpec { kind, version: version?, values })
 }
 
 /// MetalLB, where the definition asks for it.
-pub(super) fn metallb(wish: &AddonsWish, policy: &ClusterPolicy, report: &mut Report<'_>) -> Option<MetallbSpec> {
-    let MetallbWish { version, values } = wish.metallb.clone()?;
-    let version = chart_version(version, policy.spec.defaults.metallb.as_ref());
+pub(super) fn metallb(from: &Sources<'_>, policy: &ClusterPolicy, report: &mut Report<'_>) -> Option<MetallbSpec> {
+    const VERSION: &str = "spec.addons.metallb.version";
+    let MetallbWish { version, values } = from.definition.spec.addons.metallb.clone()?;
+    let version = chart_version(from, VERSION, version, policy.spec.defaults.metallb.as_ref());
     if version.is_none() {
         let message = format!("no version of MetalLB: policy `{}` has no default", policy.metadata.name);
         report
-            .error(METALLB_VERSION, "spec.addons.metallb.version", message)
+            .error(METALLB_VERSION, VERSION, message)
             .mend("set spec.addons.metallb.version, or spec.defaults.metallb of the policy");
     }
     Some(MetallbSpec { version: version?, values })
 }
 
-fn chart_version(written: Option<String>, policys: Option<&String>) -> Option<Setting<String>> {
-    written
-        .map(|v| Setting::new(v, Origin::Definition))
-        .or_else(|| policys.map(|v| Setting::new(v.clone(), Origin::Policy)))
+fn chart_version(
+    from: &Sources<'_>,
+    field: &str,
+    written: Option<String>,
+    policys: Option<&String>,
+) -> Option<Setting<String>> {
+    written.map(|v| from.written(field, v)).or_else(|| policys.map(|v| Setting::new(v.clone(), Origin::Policy)))
 }
 
 /// None where the cloud controller manager is not ours to install.
@@ -75,7 +80,8 @@ pub(super) fn ccm(
             .error(CCM, "spec.addons.ccm", "the cloud controller manager needs credentials, and the fleet names none")
             .mend("set spec.addons.ccm.credentialsRef of fleet.yaml, or spec.addons.ccm.enabled: false here");
     }
-    let version = written_or(version.as_ref(), || Setting::new(policys.unwrap_or_default(), Origin::Policy));
+    let policys = || Setting::new(policys.unwrap_or_default(), Origin::Policy);
+    let version = from.written_or("spec.addons.ccm.version", version.as_ref(), policys);
     Some(CcmSpec {
         version,
         credentials_ref: settings?.credentials_ref.clone(),

@@ -1,6 +1,8 @@
 //! The Kubernetes version: the lock's while the wish admits it, else the best one that the policy offers.
 
 use super::Sources;
+use super::policy::Chosen;
+use super::uses::Use;
 use crate::issue::Report;
 use crate::rules::{VERSION, VERSION_EXPIRED, VERSION_PREVIEW, choice};
 use model::definition::VersionWish;
@@ -12,13 +14,24 @@ const FIELD: &str = "spec.kubernetes.version";
 
 pub(super) fn version(
     from: &Sources<'_>,
-    policy: &ClusterPolicy,
+    chosen: &Chosen<'_>,
     purpose: Purpose,
     report: &mut Report<'_>,
 ) -> Option<KubernetesVersion> {
+    let policy = chosen.policy;
     let wish = &from.definition.spec.kubernetes.version;
     let locked = from.lock.and_then(|l| l.values.kubernetes.as_ref()).map(|k| &k.version);
     if let Some(version) = locked.filter(|v| wish.admits(v)) {
+        let offered =
+            policy.spec.kubernetes.versions.iter().enumerate().find(|(_, offered)| offered.version == *version);
+        match offered {
+            Some((index, offered)) => {
+                let field = format!("spec.kubernetes.versions[{index}]");
+                let (end, now) = (offered.expiration_date, from.around.now);
+                Use::Kubernetes(version).expires(chosen, &field, end, now, report);
+            }
+            None => Use::Kubernetes(version).is_not_offered(chosen, report),
+        }
         return Some(version.clone());
     }
     let admitted: Vec<_> = policy.spec.kubernetes.versions.iter().filter(|v| wish.admits(&v.version)).collect();
@@ -41,7 +54,7 @@ pub(super) fn version(
 }
 
 /// A lower supported one goes before a higher deprecated one.
-fn rank(classification: Classification) -> u8 {
+pub(super) fn rank(classification: Classification) -> u8 {
     match classification {
         Classification::Supported => 2,
         Classification::Deprecated => 1,

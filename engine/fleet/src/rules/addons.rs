@@ -12,10 +12,10 @@ use model::{Reason, Tree};
 pub(super) fn versions(case: &mut Case<'_>) {
     let Case { effective, report, .. } = case;
     let calico = effective.cni.as_ref().filter(|cni| cni.kind == InstalledCni::Calico).map(|cni| &cni.version);
-    if let Some(calico) = calico.filter(|v| v.from == Origin::Definition) {
+    if let Some(calico) = calico.filter(|v| v.from != Origin::Policy) {
         version_tag("spec.network.cni.version", &calico.value, report);
     }
-    if let Some(ccm) = effective.ccm.as_ref().filter(|c| c.version.from == Origin::Definition) {
+    if let Some(ccm) = effective.ccm.as_ref().filter(|c| c.version.from != Origin::Policy) {
         version_tag("spec.addons.ccm.version", &ccm.version.value, report);
     }
 }

@@ -1,12 +1,8 @@
-//! Purpose and labels of a cluster.
+//! What a cluster is for, and who manages it.
 
-use super::{LABEL, SHARED_PRODUCTION};
+use super::SHARED_PRODUCTION;
 use crate::resolve::Case;
 use model::fleet::{ManagementRole, Purpose};
-
-/// Labels that Ferrofleet sets on the Cluster: the add-ons' selectors (R13) hang on them.
-const OURS: [&str; 3] =
-    ["cluster.metal-stack.io/infrastructure-provider", "cluster.metal-stack.io/cni", "cluster.x-k8s.io/cluster-name"];
 
 /// Whoever loses such a management cluster loses metal-api with it.
 pub(super) fn shared_production(case: &mut Case<'_>) {
@@ -19,34 +15,4 @@ pub(super) fn shared_production(case: &mut Case<'_>) {
             .mend("manage it by a cluster of role kclm")
             .warning();
     }
-}
-
-pub(super) fn labels(case: &mut Case<'_>) {
-    for (key, value) in &case.definition.metadata.labels {
-        let why = if OURS.contains(&key.as_str()) {
-            format!("label `{key}` is set by Ferrofleet")
-        } else if !is_key(key) {
-            format!("`{key}` is no label key")
-        } else if !is_value(value) {
-            format!("`{value}` is no label value")
-        } else {
-            continue;
-        };
-        case.report
-            .error(LABEL, &format!("metadata.labels.{key}"), why)
-            .mend("keys are `name` or `domain/name`; names and values have at most 63 letters, digits, `-`, `_`, `.`");
-    }
-}
-
-fn is_key(key: &str) -> bool {
-    let (domain, name) = key.split_once('/').map_or((None, key), |(domain, name)| (Some(domain), name));
-    let is_domain = |d: &str| d.len() <= 253 && d.split('.').all(|part| model::ids::Label::parse(part).is_ok());
-    domain.is_none_or(is_domain) && !name.is_empty() && is_value(name)
-}
-
-fn is_value(value: &str) -> bool {
-    let ends = |b: Option<&u8>| b.is_none_or(u8::is_ascii_alphanumeric);
-    let bytes = value.as_bytes();
-    let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    value.len() <= 63 && bytes.iter().all(inner) && ends(bytes.first()) && ends(bytes.last())
 }

@@ -160,3 +160,10 @@ fn defaults(defaults: &PolicyDefaults, report: &mut Report<'_>) {
         }
     }
 }
+
+/// The numbers of an image's version; leading zeros are tolerated, as metal-api does.
+pub(crate) fn image_numbers(version: &str) -> Option<[u64; 3]> {
+    let mut parts = version.strip_prefix('v').unwrap_or(version).split('.').map(|part| part.parse::<u64>().ok());
+    let numbers = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(numbers)
+}

@@ -4,6 +4,8 @@ mod clusters;
 mod files;
 mod fleets;
 mod locks;
+mod overlays;
+mod uses;
 
 use super::kit::{example, loaded, shown};
 use crate::rules;
@@ -51,8 +53,18 @@ fn locks() {
 }
 
 #[test]
+fn overlays_and_patches() {
+    insta::assert_snapshot!(check(overlays::CASES));
+}
+
+#[test]
+fn what_is_in_use() {
+    insta::assert_snapshot!(check(uses::CASES));
+}
+
+#[test]
 fn every_rule_has_a_case_and_a_sentence() {
-    let loads = [files::CASES, fleets::CASES, clusters::CASES, locks::CASES].concat();
+    let loads = [files::CASES, fleets::CASES, clusters::CASES, locks::CASES, overlays::CASES, uses::CASES].concat();
     let cases: BTreeSet<_> = loads.iter().map(|(rule, _)| *rule).chain(super::metal::RULES.iter().copied()).collect();
     let rules: BTreeSet<_> = rules::ALL.iter().map(|r| r.id).collect();
     assert_eq!(rules.len(), rules::ALL.len(), "an id is there twice");

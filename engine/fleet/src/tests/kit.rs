@@ -50,6 +50,11 @@ pub(super) fn loaded(tree: &MemoryTree) -> Loaded {
     load(&tree.tree(), &mut Memo::default(), now())
 }
 
+/// An overlay with this in its spec.
+pub(super) fn overlay(name: &str, spec: &str) -> String {
+    format!("apiVersion: fleet.metal-stack.io/v1alpha1\nkind: Overlay\nmetadata: {{name: {name}}}\nspec:\n  {spec}\n")
+}
+
 /// What a test does to a fleet.
 pub(super) trait Edit {
     fn put(&mut self, path: &str, text: &str);

@@ -139,6 +139,7 @@ pub(super) const CASES: &[Case] = &[
         t.edit(SHOP, "  pools:", "  firewall: {mode: deployment, egress: [{network: internet}]}\n  pools:");
     }),
     ("cni-version", |t| t.edit(POLICY, "    calico: v3.28.3\n", "")),
+    ("metallb-version", |t| t.edit(SHOP, "  pools:", "  addons: {metallb: {}}\n  pools:")),
     ("ccm", |t| {
         t.edit(POLICY, "    ccm: v0.9.7\n", "");
         t.edit(
