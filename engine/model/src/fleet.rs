@@ -208,6 +208,10 @@ pub struct ManagementCluster {
     /// What applies the output there; its objects are written below `gitops/`.
     #[serde(default)]
     pub gitops: GitOpsTool,
+    #[serde(default, skip_serializing_if = "ArgocdSettings::is_default")]
+    pub argocd: ArgocdSettings,
+    #[serde(default, skip_serializing_if = "FluxSettings::is_default")]
+    pub flux: FluxSettings,
     /// For role `metal`: the clusters of this fleet on which its metal-api runs. A cluster may not need itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<crate::ClusterName>,
@@ -247,6 +251,56 @@ pub enum GitOpsTool {
     /// You, with `kubectl apply --server-side -k` or by other means.
     #[default]
     None,
+}
+
+/// Where Argo CD's Applications go, with `gitops: argocd`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ArgocdSettings {
+    /// Argo CD's own namespace.
+    pub namespace: Namespace,
+    /// The AppProject, which must admit the repository and the management cluster.
+    pub project: Label,
+    /// The management cluster as Argo CD reaches it.
+    pub server: String,
+}
+
+impl Default for ArgocdSettings {
+    #[expect(clippy::expect_used, reason = "constants that a test parses")]
+    fn default() -> Self {
+        Self {
+            namespace: Namespace::parse("argocd").expect("`argocd` is a namespace"),
+            project: Label::parse("default").expect("`default` is a name"),
+            server: "https://kubernetes.default.svc".to_owned(),
+        }
+    }
+}
+
+impl ArgocdSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Where Flux's objects go, with `gitops: flux`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FluxSettings {
+    /// Flux's own namespace.
+    pub namespace: Namespace,
+}
+
+impl Default for FluxSettings {
+    #[expect(clippy::expect_used, reason = "a constant that a test parses")]
+    fn default() -> Self {
+        Self { namespace: Namespace::parse("flux-system").expect("`flux-system` is a namespace") }
+    }
+}
+
+impl FluxSettings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where `rendered/` and `gitops/` go. Locks stay beside their definitions.
@@ -335,6 +389,8 @@ mod tests {
     #[test]
     fn the_default_credentials_have_a_name() {
         assert_eq!(default_credentials().as_str(), "default");
+        assert_eq!(ArgocdSettings::default().namespace.as_str(), "argocd");
+        assert_eq!(FluxSettings::default().namespace.as_str(), "flux-system");
     }
 
     #[test]

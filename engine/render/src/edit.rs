@@ -1,12 +1,13 @@
 //! Want and locks to the files of one commit: locks, complete output, namespaces. Nothing else is touched.
 
+use crate::delivery;
 use crate::memo::{Memo, Written, is_file};
 use crate::patch::PatchError;
 use crate::render::{Output, complete, namespace, output};
 use model::digest::blob_id;
 use model::ids::Label;
 use model::want::Wanted;
-use model::{BlobId, ClusterId, ClusterLock, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
+use model::{BlobId, ClusterId, ClusterLock, Fleet, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -50,16 +51,17 @@ pub fn edit(
     memo: &mut Memo,
     sink: &mut dyn Sink,
 ) -> Result<Edited, EditError> {
-    let mut edit = Edit { previous, tip, sink, edited: Edited::default(), namespaces: BTreeMap::new() };
-    if want.fleet.as_deref().is_none_or(|fleet| fleet.spec.paused) {
-        return Ok(edit.edited);
-    }
+    let Some(fleet) = want.fleet.as_deref().filter(|fleet| !fleet.spec.paused) else { return Ok(Edited::default()) };
+    let mut output = delivery::Output::default();
+    previous.below("rendered").for_each(|entry| output.add(&entry.path));
+    let mut edit = Edit { previous, tip, sink, edited: Edited::default(), namespaces: BTreeMap::new(), output };
     memo.retain(|id| want.clusters.contains_key(id));
     for (id, wanted) in &want.clusters {
         let Some(lock) = lock_of(wanted, locks.get(id)) else { continue };
         edit.cluster(wanted, lock, memo)?;
     }
     edit.namespaces()?;
+    edit.delivery(fleet, want.clusters.keys().next())?;
     Ok(edit.edited)
 }
 
@@ -81,6 +83,8 @@ struct Edit<'a> {
     edited: Edited,
     /// Of written clusters, with the first of them.
     namespaces: BTreeMap<(Label, Namespace), ClusterId>,
+    /// What lies below `rendered/` in the end.
+    output: delivery::Output,
 }
 
 impl Edit<'_> {
@@ -215,9 +219,31 @@ impl Edit<'_> {
         Ok(())
     }
 
+    /// What Argo CD and Flux sync, from what lies below `rendered/` now. `any` stands for the fleet in the message.
+    fn delivery(&mut self, fleet: &Fleet, any: Option<&ClusterId>) -> Result<(), EditError> {
+        let before = self.edited.files;
+        let files = delivery::files(fleet, &self.output);
+        let there = self.tip.below(delivery::FOLDER).chain(self.previous.below(delivery::FOLDER));
+        let is_stray = |path: &String| files.binary_search_by(|(name, _)| name.cmp(path)).is_err();
+        let mut stray: Vec<_> = there.map(|entry| entry.path.clone()).filter(is_stray).collect();
+        stray.sort();
+        stray.dedup();
+        for path in stray {
+            self.remove(&path)?;
+        }
+        for (path, bytes) in &files {
+            self.put(path, bytes)?;
+        }
+        if self.edited.files != before && self.edited.changed.is_empty() {
+            self.edited.changed.extend(any.cloned());
+        }
+        Ok(())
+    }
+
     /// Also where only the tip has it already: the caller puts back what the last engine commit had.
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<BlobId, EditError> {
         let id = blob_id(bytes);
+        self.output.add(path);
         let in_tip = self.tip.entry(path).is_some_and(|entry| is_file(entry, &id));
         let in_previous = self.previous.entry(path).is_some_and(|entry| is_file(entry, &id));
         if !(in_tip && in_previous) {
@@ -229,6 +255,7 @@ impl Edit<'_> {
 
     fn remove(&mut self, path: &str) -> Result<(), EditError> {
         self.sink.remove(path)?;
+        self.output.remove(path);
         self.edited.files += usize::from(self.tip.entry(path).is_some());
         Ok(())
     }

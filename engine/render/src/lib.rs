@@ -8,6 +8,7 @@ pub use patch::{PatchError, PatchFault};
 pub use probe::{findings, judge, placeholder_lock};
 pub use render::{Rendered, cluster, complete, namespace};
 
+mod delivery;
 mod edit;
 mod emit;
 mod facts;

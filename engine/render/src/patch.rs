@@ -109,7 +109,7 @@ fn no_target(objects: &mut Objects, patch: &Patch) -> PatchFault {
 }
 
 /// Every object, in the order of the files.
-fn every(objects: &mut Objects) -> Vec<&mut Value> {
+pub(crate) fn every(objects: &mut Objects) -> Vec<&mut Value> {
     let Objects {
         cluster,
         metal_cluster,

@@ -1,10 +1,12 @@
 //! One cluster's output: pure, from what is wanted, what is known and what was committed before.
 
+use crate::delivery;
 use crate::facts::{Facts, guards};
 use crate::keep::{Committed, FILES, Inputs, keep};
 use crate::kinds::Objects;
 use crate::patch::{self, PatchError};
 use model::definition::{FirewallMode, SlotMode};
+use model::fleet::GitOpsTool;
 use model::ids::Label;
 use model::want::{Wanted, input_digests};
 use model::{ClusterLock, Digest, Namespace, NetworkId};
@@ -81,6 +83,12 @@ pub(crate) fn output(
     let dir = wanted.output_dir();
     let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
+    if wanted.effective.gitops == GitOpsTool::Argocd {
+        for object in patch::every(&mut objects) {
+            let wave = delivery::wave_of(object["kind"].as_str().unwrap_or_default());
+            object["metadata"]["annotations"][delivery::WAVE] = wave.to_string().into();
+        }
+    }
     patch::apply(&mut objects, &wanted.effective.patches)?;
     let mut files = objects.files(&comment);
     let mut outdated = Vec::new();

@@ -3,6 +3,7 @@
 mod capms;
 mod copies;
 mod crds;
+mod delivery;
 mod editing;
 mod fixtures;
 mod keeping;
