@@ -2,6 +2,7 @@
 
 mod completions;
 mod demo;
+mod diff;
 mod explain;
 mod init;
 mod man;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Render(render::RenderArgs),
+    Diff(diff::DiffArgs),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
@@ -44,6 +46,7 @@ impl Command {
             | Self::Validate(_)
             | Self::Plan(_)
             | Self::Render(_)
+            | Self::Diff(_)
             | Self::MetalSim(_)
             | Self::Schema(_)
             | Self::Explain(_)
@@ -61,6 +64,7 @@ impl Command {
             Self::Plan(args) => block_on(plan::plan(args)),
             Self::Run(args) => block_on(run::run(args)),
             Self::Render(args) => render::render(&args),
+            Self::Diff(args) => diff::diff(&args),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
             Self::Explain(args) => explain::explain(&args),

@@ -268,10 +268,10 @@ fn allowed(node: &Map<String, Value>) -> Vec<Allowed> {
 fn limits(node: &Map<String, Value>, content: &Map<String, Value>) -> Vec<String> {
     let mut all = Vec::new();
     let mut say = |of: &Map<String, Value>, key: &str, before: &str, after: &str| {
-        // One character at least is what a name needs to be one.
-        let told =
-            of.get(key).filter(|value| !(key == "minLength" && **value == 1) && !(key == "minimum" && **value == 0));
-        if let Some(value) = told {
+        // One character is what a name needs to be one, and no number here is below zero.
+        let plain = if key == "minLength" { 1 } else { 0 };
+        let is_told = |value: &&Value| !key.starts_with("min") || **value != plain;
+        if let Some(value) = of.get(key).filter(is_told) {
             all.push(format!("{before} {value}{after}"));
         }
     };

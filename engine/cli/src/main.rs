@@ -3,11 +3,13 @@
 
 mod args;
 mod commands;
+mod compare;
 mod config;
 mod exit;
 mod explain;
 mod fleets;
 mod life;
+mod live;
 mod logs;
 mod output;
 mod rendered;

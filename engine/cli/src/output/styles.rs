@@ -26,3 +26,7 @@ pub(crate) fn warn(text: impl Display) -> String {
 pub(crate) fn accent(text: impl Display) -> String {
     text.cyan().to_string()
 }
+
+pub(crate) fn removed(text: impl Display) -> String {
+    text.red().to_string()
+}
