@@ -433,6 +433,14 @@ pub fn machine_affecting(kind: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether Cluster API keeps a label of a machine on its node. Such a label may change on running machines; any other one
+/// stands in the bootstrap configuration, and a change replaces machines.
+pub fn is_synced_label(key: &str) -> bool {
+    let domain = key.split('/').next().unwrap_or_default();
+    let is_of = |name: &str| domain == name || domain.strip_suffix(name).is_some_and(|above| above.ends_with('.'));
+    domain == "node-role.kubernetes.io" || is_of("node-restriction.kubernetes.io") || is_of("node.cluster.x-k8s.io")
+}
+
 /// The container image of the VIP's static pod, before any rewriting.
 pub fn kube_vip_image(version: &str) -> String {
     format!("ghcr.io/kube-vip/kube-vip:{version}")
@@ -521,8 +529,9 @@ pub fn input_digests(
         let MachineSpec { replicas: _, size, image } = machines;
         let kinds = ["MachineDeployment", "MetalStackMachineTemplate", "KubeadmConfigTemplate"];
         let mut further = changes(&kinds, &format!("{cluster}-{name}"));
-        if !labels.is_empty() || !taints.is_empty() {
-            further.push(serde_json::json!([labels, taints]));
+        let bootstrapped: BTreeMap<_, _> = labels.iter().filter(|(key, _)| !is_synced_label(key)).collect();
+        if !bootstrapped.is_empty() || !taints.is_empty() {
+            further.push(serde_json::json!([bootstrapped, taints]));
         }
         put(format!("pool.{name}"), Digest::of(&(&version, size, &image.id)), further);
     }
@@ -535,6 +544,22 @@ mod tests {
 
     fn version(id: &str) -> Option<(u64, u64, u64)> {
         image_version(&ImageId::parse(id).unwrap()).map(|v| v.version)
+    }
+
+    #[test]
+    fn labels_that_cluster_api_keeps_on_nodes() {
+        for synced in [
+            "node-role.kubernetes.io/worker",
+            "node-restriction.kubernetes.io/zone",
+            "example.com.node-restriction.kubernetes.io/x",
+            "node.cluster.x-k8s.io/pool",
+            "a.node.cluster.x-k8s.io/x",
+        ] {
+            assert!(is_synced_label(synced), "{synced}");
+        }
+        for other in ["team", "example.com/team", "xnode.cluster.x-k8s.io/a", "sub.node-role.kubernetes.io/x"] {
+            assert!(!is_synced_label(other), "{other}");
+        }
     }
 
     #[test]
