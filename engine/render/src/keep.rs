@@ -98,7 +98,7 @@ impl Keeper<'_> {
     }
 
     fn pool(&mut self, pool: &mut Pool) {
-        let Pool { name: _, deployment, machines, bootstrap } = pool;
+        let Pool { name: _, deployment, machines, bootstrap, health: _ } = pool;
         let named = names(deployment, POOL_TEMPLATE, machines);
         let bootstrap_named = names(deployment, POOL_BOOTSTRAP, bootstrap);
         self.keep(deployment);

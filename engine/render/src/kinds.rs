@@ -1,13 +1,19 @@
 //! The objects of one cluster, one module per file of its output.
 
 pub(crate) mod addons;
+pub(crate) mod calico;
 pub(crate) mod ccm;
+pub(crate) mod charts;
+pub(crate) mod cilium;
 pub(crate) mod control_plane;
+pub(crate) mod health_checks;
 pub(crate) mod infrastructure;
 pub(crate) mod kube_vip;
+pub(crate) mod manifests;
+pub(crate) mod metallb;
 pub(crate) mod pools;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, guards};
 use serde_json::{Value, json};
 
 const KUSTOMIZATION: &str = "kustomization.yaml";
@@ -20,6 +26,7 @@ pub(crate) struct Objects {
     pub(crate) firewall_template: Value,
     pub(crate) control_plane: Value,
     pub(crate) control_plane_template: Value,
+    pub(crate) control_plane_health: Option<Value>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) addons: Vec<Value>,
 }
@@ -31,6 +38,7 @@ pub(crate) struct Pool {
     pub(crate) deployment: Value,
     pub(crate) machines: Value,
     pub(crate) bootstrap: Value,
+    pub(crate) health: Option<Value>,
 }
 
 impl Objects {
@@ -43,9 +51,36 @@ impl Objects {
             firewall_template: infrastructure::firewall_template(facts),
             control_plane: control_plane::control_plane(facts, name_of(&control_plane_template)),
             control_plane_template,
+            control_plane_health: health_checks::control_plane(facts),
             pools: facts.effective().pools.iter().map(|pool| pools::pool(facts, pool)).collect(),
             addons: addons::addons(facts),
         }
+    }
+
+    /// Every object, in the order of the files.
+    pub(crate) fn all(&self) -> Vec<&Value> {
+        let Self {
+            cluster,
+            metal_cluster,
+            firewall_deployment,
+            firewall_template,
+            control_plane,
+            control_plane_template,
+            control_plane_health,
+            pools,
+            addons,
+        } = self;
+        let mut all: Vec<_> = addons.iter().chain([control_plane]).chain(control_plane_health).collect();
+        all.extend([cluster, metal_cluster, firewall_deployment, firewall_template]);
+        for Pool { name: _, deployment, machines: _, bootstrap: _, health } in pools {
+            all.push(deployment);
+            all.extend(health);
+        }
+        all.push(control_plane_template);
+        for Pool { name: _, deployment: _, machines, bootstrap, health: _ } in pools {
+            all.extend([machines, bootstrap]);
+        }
+        all
     }
 
     /// The files of the output folder, sorted by name; each begins with the comment.
@@ -57,13 +92,15 @@ impl Objects {
             firewall_template,
             control_plane,
             control_plane_template,
+            control_plane_health,
             pools,
             addons,
         } = self;
         let mut deployments = Vec::with_capacity(pools.len());
         let mut templates = vec![control_plane_template];
-        for Pool { name: _, deployment, machines, bootstrap } in pools {
+        for Pool { name: _, deployment, machines, bootstrap, health } in pools {
             deployments.push(deployment);
+            deployments.extend(health);
             // A pool named `control-plane` of the same size and image has the same template.
             if templates.iter().all(|other| name_of(other) != name_of(machines)) {
                 templates.push(machines);
@@ -72,7 +109,7 @@ impl Objects {
         }
         let mut documents = vec![
             ("addons.yaml", addons.iter().collect()),
-            ("control-plane.yaml", vec![control_plane]),
+            ("control-plane.yaml", std::iter::once(control_plane).chain(control_plane_health).collect()),
             ("infrastructure.yaml", vec![cluster, metal_cluster, firewall_deployment, firewall_template]),
             ("pools.yaml", deployments),
             ("templates.yaml", templates),
@@ -92,4 +129,19 @@ impl Objects {
 /// The name of an object; empty where it has none.
 pub(crate) fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// Without the guards: what may be pruned as soon as it leaves Git, because nothing is deleted with it that somebody
+/// lives on.
+pub(crate) fn prunable(mut metadata: Value) -> Value {
+    let guards = guards();
+    if let Some(annotations) = metadata["annotations"].as_object_mut() {
+        annotations.retain(|key, _| guards.get(key).is_none());
+        if annotations.is_empty()
+            && let Some(metadata) = metadata.as_object_mut()
+        {
+            metadata.shift_remove("annotations");
+        }
+    }
+    metadata
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub use edit::{EditError, Edited, edit};
+pub use images::{BillEntry, Fetched, images, unmapped};
 pub use lock_file::lock;
 pub use memo::Memo;
 pub use patch::{PatchError, PatchFault};
@@ -12,6 +13,7 @@ mod delivery;
 mod edit;
 mod emit;
 mod facts;
+mod images;
 mod keep;
 mod kinds;
 mod lock_file;

@@ -117,13 +117,16 @@ pub(crate) fn every(objects: &mut Objects) -> Vec<&mut Value> {
         firewall_template,
         control_plane,
         control_plane_template,
+        control_plane_health,
         pools,
         addons,
     } = objects;
     let mut all: Vec<_> = addons.iter_mut().collect();
     all.extend([control_plane, cluster, metal_cluster, firewall_deployment, firewall_template, control_plane_template]);
-    for Pool { name: _, deployment, machines, bootstrap } in pools {
+    all.extend(control_plane_health);
+    for Pool { name: _, deployment, machines, bootstrap, health } in pools {
         all.extend([deployment, machines, bootstrap]);
+        all.extend(health);
     }
     all
 }
@@ -210,7 +213,7 @@ fn word(op: PatchOp) -> &'static str {
 }
 
 /// With keys in the order of another value, new ones after them: neither library keeps the order of what it leaves.
-fn in_order_of(like: &Value, value: Value) -> Value {
+pub(crate) fn in_order_of(like: &Value, value: Value) -> Value {
     match (like, value) {
         (Value::Object(like), Value::Object(mut map)) => {
             let mut ordered = Map::with_capacity(map.len());
@@ -232,7 +235,7 @@ fn in_order_of(like: &Value, value: Value) -> Value {
 /// Templates are named by their content: other content is another name, and their owner follows.
 fn rename(objects: &mut Objects) {
     renamed(&mut objects.control_plane_template, &mut objects.control_plane, CONTROL_PLANE_TEMPLATE);
-    for Pool { name: _, deployment, machines, bootstrap } in &mut objects.pools {
+    for Pool { name: _, deployment, machines, bootstrap, health: _ } in &mut objects.pools {
         renamed(machines, deployment, POOL_TEMPLATE);
         renamed(bootstrap, deployment, POOL_BOOTSTRAP);
     }

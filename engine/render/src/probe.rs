@@ -2,6 +2,7 @@
 
 use crate::complete;
 use crate::facts::Facts;
+use crate::images::image_findings;
 use crate::kinds::Objects;
 use crate::patch::{self, PatchError, PatchFault};
 use model::definition::{FirewallMode, SlotMode};
@@ -82,11 +83,13 @@ fn egress(network: &NetworkId) -> Option<EgressIp> {
     })
 }
 
-/// What is wrong with the output of a cluster, whatever its slots will be: patches that cannot be applied.
+/// What is wrong with the output of a cluster, whatever its slots will be: patches that cannot be applied, and what an
+/// air-gapped cluster would fetch from elsewhere.
 pub fn findings(wanted: &Wanted) -> Vec<Finding> {
     let patches = &wanted.effective.patches;
+    let mut found = image_findings(wanted);
     if patches.is_empty() {
-        return Vec::new();
+        return found;
     }
     let lock = placeholder_lock(wanted);
     let known = wanted.lock.as_deref().is_some_and(|lock| complete(wanted, lock));
@@ -94,7 +97,8 @@ pub fn findings(wanted: &Wanted) -> Vec<Finding> {
     let errors = patch::apply(&mut objects, patches).err().unwrap_or_default();
     // A test of a value that is not known yet says nothing before it is.
     let is_said = |error: &PatchError| known || !matches!(error.fault, PatchFault::Test { owned: true, .. });
-    errors.into_iter().filter(is_said).map(|error| finding(wanted, error)).collect()
+    found.extend(errors.into_iter().filter(is_said).map(|error| finding(wanted, error)));
+    found
 }
 
 /// The findings of every cluster's output. A cluster with an error is blocked: nothing is allocated or written for it.

@@ -1,71 +1,47 @@
-//! `addons.yaml`: Calico by the Helm add-on provider, the cloud controller manager by a ClusterResourceSet.
+//! `addons.yaml`: what is installed into the cluster, in the order CNI, cloud controller manager, load balancer, the
+//! definition's own.
 
-use super::ccm;
-use crate::facts::{CLUSTER_NAME_LABEL, CNI_LABEL, Facts, PROVIDER, PROVIDER_LABEL, object};
-use model::Digest;
-use serde_json::{Value, json};
-
-/// Of the nodes' interfaces: 1500 less what the fabric's VXLAN takes.
-const MTU: u32 = 1440;
+use super::{calico, ccm, charts, cilium, manifests, metallb};
+use crate::facts::{Facts, PROVIDER, PROVIDER_LABEL};
+use model::want::{CcmSpec, InstalledCni};
+use serde_json::Value;
 
 pub(crate) fn addons(facts: Facts<'_>) -> Vec<Value> {
     let effective = facts.effective();
-    let calico = effective.cni.iter().map(|cni| calico(facts, &cni.version.value));
-    let ccm = effective.ccm.iter().flat_map(|spec| resource_set(facts, spec));
-    calico.chain(ccm).collect()
+    let mut addons = Vec::new();
+    if let Some(cni) = &effective.cni {
+        addons.push(match cni.kind {
+            InstalledCni::Calico => calico::chart(facts, cni),
+            InstalledCni::Cilium => cilium::chart(facts, cni),
+        });
+    }
+    if let Some(spec) = &effective.ccm {
+        addons.extend(cloud_controller_manager(facts, spec));
+    }
+    if let Some(spec) = &effective.metallb {
+        addons.extend(metallb::objects(facts, spec));
+    }
+    addons.extend(effective.charts.iter().map(|wish| charts::extra(facts, wish)));
+    addons.extend(effective.manifests.iter().flat_map(|wish| manifests::extra(facts, wish)));
+    addons
 }
 
-/// R13: name, release name, namespace, chart, repository and selector stay for life. A change of one uninstalls the CNI.
-fn calico(facts: Facts<'_>, version: &str) -> Value {
-    let values = json!({
-        "installation": {
-            "enabled": true,
-            "calicoNetwork": {
-                "bgp": "Disabled",
-                "ipPools": [{
-                    "name": "default-ipv4-ippool",
-                    "blockSize": 26,
-                    "cidr": facts.effective().pods.value,
-                    "encapsulation": "None",
-                }],
-                "mtu": MTU,
-            },
-            "cni": {"type": "Calico", "ipam": {"type": "HostLocal"}},
-        },
-        "goldmane": {"enabled": false},
-        "whisker": {"enabled": false},
-    });
-    let spec = json!({
-        "clusterSelector": {"matchLabels": {CNI_LABEL: "calico", CLUSTER_NAME_LABEL: facts.name()}},
-        "releaseName": "calico",
-        "repoURL": "https://docs.tigera.io/calico/charts",
-        "chartName": "tigera-operator",
-        "namespace": "kube-system",
-        "version": version,
-        "valuesTemplate": crate::emit::text(&[values]),
-    });
-    let metadata = facts.metadata(&facts.named("calico-cni"), &[]);
-    object("addons.cluster.x-k8s.io/v1alpha1", "HelmChartProxy", metadata, spec)
+/// As the label of the Cluster has it, by which the CNI finds it.
+pub(crate) fn cni_name(kind: InstalledCni) -> &'static str {
+    match kind {
+        InstalledCni::Calico => "calico",
+        InstalledCni::Cilium => "cilium",
+    }
 }
 
-/// The ClusterResourceSet and its ConfigMap. The Secret is named only (R12, I7).
-fn resource_set(facts: Facts<'_>, spec: &model::want::CcmSpec) -> [Value; 2] {
+/// The Secret is named only (R12, I7).
+fn cloud_controller_manager(facts: Facts<'_>, spec: &CcmSpec) -> Vec<Value> {
     let name = facts.named("metal-ccm");
-    let fixed = json!({
-        "strategy": "Reconcile",
-        "clusterSelector": {"matchLabels": {PROVIDER_LABEL: PROVIDER, CLUSTER_NAME_LABEL: facts.name()}},
-    });
-    // R13: these two fields are immutable, so that another value needs another object. What the set installs is not in
-    // the name: two sets of one cluster would install both versions.
-    let set_name = format!("{name}-{}", Digest::of(&fixed).short());
-    let mut set = fixed;
-    set["resources"] = json!([{"kind": "ConfigMap", "name": name}, {"kind": "Secret", "name": name}]);
-    let set = object("addons.cluster.x-k8s.io/v1beta2", "ClusterResourceSet", facts.metadata(&set_name, &[]), set);
-    let manifests = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": facts.metadata(&name, &[]),
-        "data": {"deploy.yaml": crate::emit::text(&ccm::manifests(facts, spec))},
-    });
-    [set, manifests]
+    let set = manifests::Set {
+        name: &name,
+        selector: &[(PROVIDER_LABEL, PROVIDER)],
+        data: Some(("deploy.yaml", &ccm::manifests(facts, spec))),
+        secrets: &[&name],
+    };
+    set.objects(facts)
 }

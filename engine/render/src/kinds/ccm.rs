@@ -10,7 +10,7 @@ const NAMESPACE: &str = "kube-system";
 const PORT: u16 = 10258;
 
 pub(crate) fn manifests(facts: Facts<'_>, spec: &CcmSpec) -> [Value; 4] {
-    let CcmSpec { version, credentials_ref: _, default_external_network: _ } = spec;
+    let CcmSpec { version: _, credentials_ref: _, default_external_network: _ } = spec;
     let account = json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",
@@ -29,7 +29,7 @@ pub(crate) fn manifests(facts: Facts<'_>, spec: &CcmSpec) -> [Value; 4] {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
         "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
     });
-    [account, role, binding, deployment(facts, &version.value)]
+    [account, role, binding, deployment(facts, spec)]
 }
 
 fn rules() -> Value {
@@ -49,7 +49,7 @@ fn rules() -> Value {
     ])
 }
 
-fn deployment(facts: Facts<'_>, version: &str) -> Value {
+fn deployment(facts: Facts<'_>, spec: &CcmSpec) -> Value {
     let labels = json!({"app": NAME});
     json!({
         "apiVersion": "apps/v1",
@@ -62,7 +62,7 @@ fn deployment(facts: Facts<'_>, version: &str) -> Value {
             "template": {
                 "metadata": {"labels": labels},
                 "spec": {
-                    "containers": [container(facts, version)],
+                    "containers": [container(facts, spec)],
                     "nodeSelector": {"node-role.kubernetes.io/control-plane": ""},
                     "hostNetwork": true,
                     "serviceAccountName": NAME,
@@ -83,10 +83,11 @@ fn deployment(facts: Facts<'_>, version: &str) -> Value {
     })
 }
 
-fn container(facts: Facts<'_>, version: &str) -> Value {
+fn container(facts: Facts<'_>, spec: &CcmSpec) -> Value {
+    let image = format!("ghcr.io/metal-stack/metal-ccm:{}", spec.version.value);
     json!({
         "name": NAME,
-        "image": format!("ghcr.io/metal-stack/metal-ccm:{version}"),
+        "image": facts.effective().images.reference(&image),
         "imagePullPolicy": "IfNotPresent",
         "command": [
             "./metal-cloud-controller-manager",
@@ -98,7 +99,7 @@ fn container(facts: Facts<'_>, version: &str) -> Value {
             "--use-service-account-credentials",
             "--v=2",
         ],
-        "env": environment(facts),
+        "env": environment(facts, spec),
         "livenessProbe": {
             "failureThreshold": 2,
             "httpGet": {"path": "/healthz", "port": PORT, "scheme": "HTTPS"},
@@ -114,7 +115,7 @@ fn container(facts: Facts<'_>, version: &str) -> Value {
     })
 }
 
-fn environment(facts: Facts<'_>) -> Value {
+fn environment(facts: Facts<'_>, spec: &CcmSpec) -> Value {
     let from_secret =
         |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"key": key, "name": NAME}}});
     let identity = &facts.wanted.identity;
@@ -126,20 +127,22 @@ fn environment(facts: Facts<'_>) -> Value {
         {"name": "METAL_PARTITION_ID", "value": identity.partition},
         // Addresses of services are tagged with it.
         {"name": "METAL_CLUSTER_ID", "value": facts.wanted.id},
-        {"name": "METAL_DEFAULT_EXTERNAL_NETWORK_ID", "value": default_network(facts)},
-        {"name": "METAL_ADDITIONAL_NETWORKS", "value": networks(facts).join(",")},
+        {"name": "METAL_DEFAULT_EXTERNAL_NETWORK_ID", "value": default_network(facts, spec)},
+        {"name": "METAL_ADDITIONAL_NETWORKS", "value": networks(facts, spec).join(",")},
         {"name": "METAL_SSH_PUBLICKEY", "value": ""},
     ])
 }
 
-/// Where services get their addresses: the VIP's network, which is one of the firewall's (R21).
-fn default_network<'a>(facts: Facts<'a>) -> &'a NetworkId {
-    facts.values.vip.as_ref().map_or(&facts.effective().vip.network.value, |vip| &vip.network)
+/// Where services that name no network get their addresses (R21).
+fn default_network<'a>(facts: Facts<'a>, spec: &'a CcmSpec) -> &'a NetworkId {
+    let effective = facts.effective();
+    let first = || effective.firewall.networks.value.first().unwrap_or(&effective.vip.network.value);
+    spec.default_external_network.as_ref().unwrap_or_else(first)
 }
 
 /// The external networks and the node network, each once, none empty.
-fn networks<'a>(facts: Facts<'a>) -> Vec<&'a str> {
-    let external = std::iter::once(default_network(facts)).chain(&facts.effective().firewall.networks.value);
+fn networks<'a>(facts: Facts<'a>, spec: &'a CcmSpec) -> Vec<&'a str> {
+    let external = std::iter::once(default_network(facts, spec)).chain(&facts.effective().firewall.networks.value);
     let mut networks: Vec<&str> = Vec::new();
     for network in external.chain(facts.values.node_network.as_ref().map(|n| &n.id)) {
         if !networks.contains(&network.as_str()) {

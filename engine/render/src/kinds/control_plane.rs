@@ -1,14 +1,11 @@
 //! `control-plane.yaml`: the KubeadmControlPlane, and its machine template.
 
 use super::infrastructure::INFRASTRUCTURE;
-use super::kube_vip;
+use super::{health_checks, kube_vip};
 use crate::facts::{Facts, INFRASTRUCTURE_GROUP, object, reference};
 use model::Digest;
-use model::want::{Flavor, MachineSpec};
+use model::want::{Flavor, MachineSpec, kube_vip_image};
 use serde_json::{Value, json};
-
-/// Seconds that a control-plane node may take to drain.
-const DRAIN_SECONDS: u32 = 600;
 
 pub(crate) fn name(facts: Facts<'_>) -> String {
     facts.named("control-plane")
@@ -31,7 +28,8 @@ pub(crate) fn control_plane(facts: Facts<'_>, template: &str) -> Value {
         },
     });
     if let Some(vip) = &facts.values.vip {
-        let pod = kube_vip::pod(vip.address, port, &effective.control_plane.image.kube_vip);
+        let image = effective.images.reference(&kube_vip_image(&effective.control_plane.image.kube_vip));
+        let pod = kube_vip::pod(vip.address, port, &image);
         config["files"] = json!([{
             "path": "/etc/kubernetes/manifests/kubevip.yaml",
             "owner": "root:root",
@@ -39,16 +37,19 @@ pub(crate) fn control_plane(facts: Facts<'_>, template: &str) -> Value {
             "content": crate::emit::text(&[pod]),
         }]);
     }
-    let spec = json!({
+    let mut spec = json!({
         "replicas": effective.control_plane.replicas.value,
         "version": format!("v{}", effective.version),
         "machineTemplate": {"spec": {
             "infrastructureRef": reference(INFRASTRUCTURE_GROUP, "MetalStackMachineTemplate", template),
-            "deletion": {"nodeDrainTimeoutSeconds": DRAIN_SECONDS},
+            "deletion": {"nodeDrainTimeoutSeconds": effective.control_plane_drain.value.get()},
         }},
         "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}},
         "kubeadmConfigSpec": config,
     });
+    if let Some(remediation) = health_checks::control_plane_remediation(facts) {
+        spec["remediation"] = remediation;
+    }
     let metadata = facts.metadata(&name, &[]);
     object("controlplane.cluster.x-k8s.io/v1beta2", "KubeadmControlPlane", metadata, spec)
 }

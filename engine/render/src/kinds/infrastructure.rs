@@ -17,8 +17,8 @@ pub(crate) fn cluster(facts: Facts<'_>) -> Value {
     let mut labels: Map<_, _> = effective.labels.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
     labels.insert(crate::facts::CLUSTER_NAME_LABEL.to_owned(), facts.name().into());
     labels.insert(PROVIDER_LABEL.to_owned(), PROVIDER.into());
-    if effective.cni.is_some() {
-        labels.insert(CNI_LABEL.to_owned(), "calico".into());
+    if let Some(cni) = &effective.cni {
+        labels.insert(CNI_LABEL.to_owned(), super::addons::cni_name(cni.kind).into());
     }
     metadata["labels"] = Value::Object(labels);
 

@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 /// The OS image puts the machine's ASN in its place at boot, in the text of every static pod.
 pub(crate) const ASN_TOKEN: &str = "METAL_MACHINE_ASN";
 
-/// `version` is the image tag that the OS image holds (R24): another one would have to be pulled before there is a network.
-pub(crate) fn pod(vip: Ipv4Addr, port: Port, version: &str) -> Value {
+/// `image` is the one that the OS image holds (R24), unless a policy rewrites it: then it is pulled at boot, and the
+/// control plane waits for the registry.
+pub(crate) fn pod(vip: Ipv4Addr, port: Port, image: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
@@ -16,7 +17,7 @@ pub(crate) fn pod(vip: Ipv4Addr, port: Port, version: &str) -> Value {
         "spec": {
             "containers": [{
                 "name": "kube-vip",
-                "image": format!("ghcr.io/kube-vip/kube-vip:{version}"),
+                "image": image,
                 "imagePullPolicy": "IfNotPresent",
                 "args": ["manager"],
                 "env": environment(vip, port),
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_asn_is_a_string_also_after_the_image_filled_it_in() {
-        let pod = pod(Ipv4Addr::new(198, 18, 0, 5), Port::API, "v0.8.10");
+        let pod = pod(Ipv4Addr::new(198, 18, 0, 5), Port::API, "ghcr.io/kube-vip/kube-vip:v0.8.10");
         let booted = crate::emit::text(&[pod]).replace(ASN_TOKEN, "4210000123");
         let booted: Value = serde_yaml::from_str(&booted).unwrap();
         let env = booted["spec"]["containers"][0]["env"].as_array().unwrap();
