@@ -1,6 +1,6 @@
 //! The book: every page is in it, and no link leads nowhere.
 
-use crate::{markdown, root};
+use crate::{is_update, markdown, root};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -68,6 +68,9 @@ fn normal(path: &Path) -> PathBuf {
 
 #[test]
 fn links_lead_somewhere() {
+    if is_update() {
+        return; // pages are being written
+    }
     let mut broken = Vec::new();
     for page in pages() {
         let text = std::fs::read_to_string(&page).expect("a page");

@@ -8,7 +8,8 @@
 //!   the other one;
 //! - a `console` or `text` block right after is what it prints, stdout and stderr as a terminal shows them; `...` stands for
 //!   anything in a line, and alone for any lines;
-//! - a `yaml` block whose first line is `# file: path` is written there.
+//! - a `yaml` block whose first line is `# file: path` is written there; `yaml mistake` says that it has findings, which the
+//!   target `current` holds it to.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test code, helpers of tests included")]
 
 mod expected;
