@@ -128,3 +128,28 @@ fn r1_output_that_moves_to_a_branch_is_the_same_there() {
     assert_eq!(bed.remote.git(["show", &format!("rendered:{POOLS}")]), before);
     assert_eq!(bed.remote.read(POOLS), before, "what lay beside the definitions is people's from now on");
 }
+
+#[test]
+fn what_argo_cd_and_flux_sync_goes_with_the_output_and_leaves_with_the_tool() {
+    let bed = bed("{branch: rendered, sourceURL: 'https://git.example.com/fleet.git'}");
+    let tool = |from: &str, to: &str| {
+        let fleet = bed.ada.pull().read("fleet.yaml");
+        assert!(fleet.contains(from), "{fleet}");
+        bed.ada.write("fleet.yaml", &fleet.replace(from, to)).push("Another tool");
+        let _ = bed.run_once().expect(0);
+        let output = paths(&bed.remote, "rendered");
+        output.into_iter().filter(|path| path.starts_with("gitops/")).collect::<Vec<_>>()
+    };
+    let argocd = tool("{name: mgmt}", "{name: mgmt, gitops: argocd}");
+    assert_eq!(argocd, ["gitops/argocd/mgmt.default.shop.yaml", "gitops/argocd/mgmt.namespaces.yaml"]);
+    let application = bed.remote.git(["show", &format!("rendered:{}", argocd[0])]);
+    assert!(application.contains("targetRevision: rendered"), "{application}");
+    let pools = bed.remote.git(["show", &format!("rendered:{POOLS}")]);
+    assert!(pools.contains("argocd.argoproj.io/sync-wave"), "{pools}");
+
+    let flux = tool("gitops: argocd", "gitops: flux");
+    assert!(flux.contains(&"gitops/flux/mgmt/kustomization.yaml".to_owned()), "{flux:?}");
+    assert!(flux.iter().all(|path| path.starts_with("gitops/flux/")), "{flux:?}");
+    assert!(!bed.remote.git(["show", &format!("rendered:{POOLS}")]).contains("sync-wave"));
+    assert_eq!(tool(", gitops: flux", ""), Vec::<String>::new());
+}
