@@ -29,8 +29,18 @@ const COMMON: &[Row] = &[
     ("MachineDeployment /metadata/labels/nodepool", "nodepool-0", "md-0", "the pool's name"),
     ("MachineDeployment /spec/selector/matchLabels/nodepool", "nodepool-0", "md-0", "the pool's name"),
     ("MachineDeployment /spec/template/metadata/labels/nodepool", "nodepool-0", "md-0", "the pool's name"),
-    ("MachineDeployment /spec/template/spec/bootstrap/configRef/name", "billing-md-0", "billing-md-0-*", "hash name (R1)"),
-    ("MachineDeployment /spec/template/spec/infrastructureRef/name", "billing-worker", "billing-md-0-*", "hash name (R1)"),
+    (
+        "MachineDeployment /spec/template/spec/bootstrap/configRef/name",
+        "billing-md-0",
+        "billing-md-0-*",
+        "hash name (R1)",
+    ),
+    (
+        "MachineDeployment /spec/template/spec/infrastructureRef/name",
+        "billing-worker",
+        "billing-md-0-*",
+        "hash name (R1)",
+    ),
     ("KubeadmConfigTemplate /metadata/name", "billing-md-0", "billing-md-0-*", "hash name (R1)"),
     ("MetalStackMachineTemplate(pool) /metadata/name", "billing-worker", "billing-md-0-*", "hash name (R1)"),
     (

@@ -351,7 +351,7 @@ fn operations() -> impl Strategy<Value = Value> {
     })
 }
 
-fn pointers(value: &Value, at: String, take: &mut dyn FnMut(&str)) {
+pub(super) fn pointers(value: &Value, at: String, take: &mut dyn FnMut(&str)) {
     take(&at);
     match value {
         Value::Object(map) => {
@@ -365,7 +365,7 @@ fn pointers(value: &Value, at: String, take: &mut dyn FnMut(&str)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
 
     #[test]
     fn no_patch_without_force_changes_a_value_of_the_engine(patches in prop::collection::vec(operations(), 1..4)) {
