@@ -62,7 +62,8 @@ fn application(delivery: &Delivery<'_>, name: &str, wave: i32, path: &str, of: O
         "syncPolicy": {
             "automated": {"prune": true, "selfHeal": true},
             "syncOptions": options,
-            "retry": {"limit": -1, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
+            // Refreshed, else a mend that is pushed would wait behind retries of what it mends (Argo CD 3.2).
+            "retry": {"limit": -1, "refresh": true, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},
         },
     });
     object("argoproj.io/v1alpha1", "Application", metadata, spec)
