@@ -72,7 +72,7 @@ fn want(tree: &Tree, documents: &Documents, memo: &mut Memo, issues: &mut Vec<Is
     rules::fleet(fleet, &hosts, &mut Report::of(issues, "fleet.yaml"));
     crate::topology::cycles(fleet, &clusters, issues);
     rules::across(&clusters, &orphans, issues);
-    rules::addons_removed(tree, &clusters, issues);
+    rules::installed(tree, &clusters, issues);
     rules::orphans(&clusters, &orphans, issues);
     rules::uses(issues);
     assemble(documents, clusters, orphans, issues)

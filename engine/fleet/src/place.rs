@@ -114,14 +114,22 @@ pub(crate) fn shown_at(line: &str, column: u32) -> String {
     if column as usize > LINE_CHARS_MAX { String::new() } else { shown(line) }
 }
 
+/// What stands before an `@` in a URL, or has a colon in it. As many characters as before, so that columns stay right.
 fn without_password(line: &str) -> String {
-    let Some((before, rest)) = line.split_once("://") else { return line.to_owned() };
-    let authority = rest.find(['/', '"', '\'', ' ']).map_or(rest, |end| &rest[..end]);
-    match authority.rfind('@') {
-        // The same number of characters, so that columns stay right.
-        Some(at) => format!("{before}://{}{}", "*".repeat(rest[..at].chars().count()), &rest[at..]),
-        None => line.to_owned(),
+    let mut shown = line.to_owned();
+    for (at, _) in line.match_indices('@') {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ',' | '{' | '[' | '(' | '=');
+        let start = line[..at].char_indices().rev().find(|(_, c)| ends(*c)).map_or(0, |(i, c)| i + c.len_utf8());
+        let user = &line[start..at];
+        if user.contains(':') || line[..start].ends_with("://") {
+            // Stars for what is masked already are as good.
+            let before = line[..start].chars().count();
+            let masked = shown.chars().enumerate();
+            let width = user.chars().count();
+            shown = masked.map(|(i, c)| if (before..before + width).contains(&i) { '*' } else { c }).collect();
+        }
     }
+    shown
 }
 
 #[cfg(test)]
@@ -152,7 +160,13 @@ mod tests {
             shown("nodeApiUrl: https://u:hunter2@m.example.com/x"),
             "nodeApiUrl: https://*********@m.example.com/x"
         );
-        assert_eq!(shown("a: b"), "a: b");
+        assert_eq!(
+            shown("{a: ssh://git:hunter2@b/c, d: \"https://hunter2@e\", f: [me:hunter2@g]}"),
+            "{a: ssh://***********@b/c, d: \"https://*******@e\", f: [**********@g]}"
+        );
+        for plain in ["a: b", "git@git.example.com:fleet.git", "nginx@sha256:00", "a: me@example.com"] {
+            assert_eq!(shown(plain), plain);
+        }
     }
 
     #[test]

@@ -4,11 +4,15 @@ mod across;
 mod addons;
 mod choice;
 mod fleet;
+mod health;
 mod held;
+mod installed;
 mod labels;
 mod life;
 mod network;
 mod nodes;
+mod offered;
+mod output;
 mod overlay;
 mod patches;
 mod policy;
@@ -16,9 +20,9 @@ mod reach;
 mod uses;
 
 pub(crate) use across::{across, orphans};
-pub(crate) use addons::removed as addons_removed;
 pub(crate) use choice::{choice, nearest};
 pub(crate) use fleet::fleet;
+pub(crate) use installed::installed;
 pub(crate) use overlay::{overlay, unused as overlays_unused};
 pub(crate) use policy::{image_numbers, policy};
 pub(crate) use uses::uses;
@@ -75,15 +79,21 @@ table! {
     PROJECT_STAGE = "project-stage": "The stages of a project are stages of the fleet.";
     NODE_API = "node-api": "nodeApiUrl and nodeApiCIDRs are given together where the base rules do not open its port (R21).";
     COMMIT_AUTHOR = "commit-author": "Name and email of an author are one line without `<` and `>`.";
+    OUTPUT = "output": "Output goes to a repository and a branch that Git knows.";
+    GITOPS_SOURCE = "gitops-source": "Argo CD and Flux are told where the output lies, each as it understands it.";
+    SECRET_IN_GIT = "secret-in-git": "No credentials and no Secrets are written into Git (I7).";
     HOSTS_ROLE = "hosts-role": "Only management clusters that run metal-api have hosts.";
     UNKNOWN_HOST = "unknown-host": "Hosts are clusters of this fleet.";
     MANAGEMENT_CYCLE = "management-cycle": "No cluster is managed through a chain that ends at itself.";
     SHARED_PRODUCTION = "shared-production": "Production clusters are better not managed by a cluster that also runs metal-api.";
 
     // Policies
-    POLICY_VERSIONS = "policy-versions": "Offered versions are unique, one per minor is supported, the highest never expires.";
+    POLICY_VERSIONS = "policy-versions": "Offered versions are unique, one per minor is supported, the highest Kubernetes version never expires.";
     POLICY_IMAGE = "policy-image": "The versions of a machine image give valid, pinned image ids (R24).";
-    POLICY_PARTITION = "policy-partition": "A partition is offered once, and what it lacks is a machine type of the policy.";
+    POLICY_PARTITION = "policy-partition": "A partition is offered once, what it lacks is a machine type of the policy, and its default network is one that clusters may use.";
+    QUANTITY = "quantity": "Amounts of memory are Kubernetes quantities.";
+    IMAGE_REWRITE = "image-rewrite": "Rewritten registries are hosts with or without a path, each once, without credentials (I7).";
+    LIMITS = "limits": "Limits are at least 1, and no part of a cluster may have more machines than the whole.";
     IN_USE = "in-use": "What a cluster has of a policy stays in the policy.";
     EXPIRES_IN_USE = "expires-in-use": "What a cluster has of a policy does not expire within 30 days.";
     VERSION_TAG = "version-tag": "Versions of kube-vip, charts and images read like `v1.2.3`.";
@@ -120,7 +130,10 @@ table! {
     EVEN_CONTROL_PLANE = "even-control-plane": "A control plane has an odd number of machines.";
     NO_POOLS = "no-pools": "A cluster has a pool.";
     NODE_LABEL = "node-label": "Labels of nodes are Kubernetes labels that kubelet may set.";
+    AUTOSCALED = "autoscaled-pool": "An autoscaled pool has min and max, and no replicas (R23).";
+    HEALTH_CHECK = "health-check": "Health checks leave bare metal its time, and never touch a single control plane or local volumes (R22).";
     TAINT = "taint": "Taints are Kubernetes taints, each effect of a key once.";
+    OVER_LIMIT = "over-limit": "A cluster keeps to the limits of its policy.";
     ROLLOUT_STUCK = "rollout-stuck": "A pool may surge or miss machines during a rollout.";
 
     // Networks
@@ -135,11 +148,18 @@ table! {
     REACHABILITY = "firewall-reachability": "The firewall lets the API port in, and registry, DNS, NTP and metal-api out (R21).";
     VIP_NETWORK = "vip-network": "The network of the VIP is among the firewall's networks (R21).";
     RULE = "firewall-rule": "A firewall rule has ports and CIDRs, all of one address family.";
+    SERVICE_NETWORK = "service-network": "The default external network of services is among the firewall's networks (R21).";
+    NETWORK = "network-not-offered": "External networks are ones that the policy offers in the partition.";
     EGRESS = "egress-network": "Egress addresses are in networks of the firewall, one per network (R17).";
 
     // Add-ons
     CNI_VERSION = "cni-version": "Where a CNI is installed, its version is known.";
     METALLB_VERSION = "metallb-version": "Where MetalLB is installed, its version is known.";
+    ADDON = "addon": "Charts and manifests are whole: repository, chart and version, or objects with kind and name.";
+    ADDON_NAME = "addon-name": "Names of charts and manifests are not ones that Ferrofleet uses itself.";
+    CILIUM = "cilium-experimental": "Cilium is experimental (R26).";
+    CNI_OFF = "no-cni": "Nodes are ready only with a CNI.";
+    CCM_OFF = "no-ccm": "Nodes are initialised by a cloud controller manager.";
     CCM = "ccm": "Where the cloud controller manager is installed, its version and credentials are known (R12).";
 
     // Locks and what they hold
@@ -148,7 +168,9 @@ table! {
     VALUE_CHANGED = "value-changed": "What a lock holds is not changed yet.";
     MACHINES_CHANGED = "machines-changed": "Fields that would replace machines are not changed yet (R1).";
     POOL_REMOVED = "pool-removed": "Pools of a resolved cluster are not removed yet.";
-    ADDON_REMOVED = "addon-removed": "Installed add-ons of a resolved cluster are not removed yet (R13).";
+    ADDON_REMOVED = "addon-removed": "CNI and cloud controller manager of a running cluster are removed only with allowReinstall; other add-ons with a warning (R13).";
+    ADDON_REPLACED = "addon-replaced": "Chart, repository and namespace of an installed add-on stay; CNI and cloud controller manager change only with allowReinstall (R13).";
+    AUTOSCALED_BACK = "autoscaled-pool-back": "A pool leaves the autoscaler only at a known number of machines (R23).";
     DEFINITION_REMOVED = "definition-removed": "Removing a definition deletes nothing (I9).";
 
     // What metal-api knows
@@ -166,6 +188,10 @@ pub(crate) const OF_A_CLUSTER: &[fn(&mut Case<'_>)] = &[
     patches::of_cluster,
     nodes::control_plane,
     nodes::pools,
+    nodes::autoscaled,
+    offered::limits,
+    offered::networks,
+    health::checks,
     network::overlaps,
     network::node_network,
     network::modes,
@@ -175,9 +201,13 @@ pub(crate) const OF_A_CLUSTER: &[fn(&mut Case<'_>)] = &[
     reach::egress,
     reach::vip_network,
     reach::egress_networks,
+    reach::service_network,
     addons::versions,
+    addons::choices,
+    addons::extra,
     held::identity,
     held::values,
+    held::autoscaled_back,
     held::machines,
 ];
 

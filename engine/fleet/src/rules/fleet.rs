@@ -30,6 +30,7 @@ pub(crate) fn fleet(fleet: &Fleet, clusters: &BTreeSet<&str>, report: &mut Repor
     node_api(metal, report);
     author(fleet, report);
     hosts(fleet, clusters, report);
+    super::output::output(fleet, report);
 }
 
 fn projects(fleet: &Fleet, report: &mut Report<'_>) {

@@ -1,6 +1,6 @@
 //! What a lock holds: until the life of a cluster is built, a change of it is a finding, and nothing is done.
 
-use super::{IDENTITY_CHANGED, MACHINES_CHANGED, POOL_REMOVED, VALUE_CHANGED};
+use super::{AUTOSCALED_BACK, IDENTITY_CHANGED, MACHINES_CHANGED, POOL_REMOVED, VALUE_CHANGED};
 use crate::issue::{Issue, Report};
 use crate::resolve::{Case, is_v4};
 use model::definition::{FirewallMode, SlotMode};
@@ -92,6 +92,24 @@ pub(super) fn values(case: &mut Case<'_>) {
     }
     if let Some(was) = kubernetes.as_ref().filter(|k| !e.kubernetes.admits(&k.version)) {
         held.same("spec.kubernetes.version", "Kubernetes version", &was.version, &e.kubernetes);
+    }
+}
+
+/// R23: the definition's number would be a guess, and machines would be freed or bought for it.
+pub(super) fn autoscaled_back(case: &mut Case<'_>) {
+    let Some(lock) = case.lock else { return };
+    for (index, pool) in case.effective.pools.iter().enumerate() {
+        if pool.autoscale.is_none() && lock.values.autoscaled_pools.contains(&pool.name) {
+            let message = format!(
+                "the autoscaler decided how many machines pool `{}` has, and how many these are is not known here",
+                pool.name
+            );
+            let count = pool.machines.replicas.value;
+            case.report
+                .error(AUTOSCALED_BACK, &format!("spec.pools[{index}].replicas"), message)
+                .mend(format!("set min and max to {count} instead: then there are that many"))
+                .reason(Reason::ChangeNotYet);
+        }
     }
 }
 
@@ -206,22 +224,22 @@ fn feeds(object: &str, effective: &Effective) -> (String, String, &'static str) 
         "clusterNetwork" => (
             "spec.network".to_owned(),
             "every machine".to_owned(),
-            "spec.network.pods, spec.network.services, or the policy's",
+            "spec.network.pods, spec.network.services, a patch of the Cluster, or the policy's",
         ),
         "controlPlane" => (
             "spec.controlPlane".to_owned(),
             "the control plane's machines".to_owned(),
-            "spec.kubernetes.version, spec.network.apiServerPort, the VIP, spec.controlPlane.size and .image, or the policy's image and kube-vip",
+            "spec.kubernetes.version, spec.network.apiServerPort, the VIP, spec.controlPlane.size and .image, a patch of its objects, or the policy's image, kube-vip and images.rewrite",
         ),
         "firewall" => (
             "spec.firewall".to_owned(),
             "the firewall".to_owned(),
-            "anything in spec.firewall, spec.network.apiServerPort, the policy's firewall, or nodeApiUrl and nodeApiCIDRs of the fleet",
+            "anything in spec.firewall, spec.network.apiServerPort, a patch of its template, the policy's firewall, or nodeApiUrl and nodeApiCIDRs of the fleet",
         ),
         pool => {
             let name = pool.strip_prefix("pool.").unwrap_or(pool);
             let index = effective.pools.iter().position(|p| p.name.as_str() == name).unwrap_or_default();
-            let fed_by = "spec.kubernetes.version, the pool's size and image, or the policy's";
+            let fed_by = "spec.kubernetes.version, the pool's size, image, labels and taints, a patch of its objects, or the policy's";
             (format!("spec.pools[{index}]"), format!("the machines of pool `{name}`"), fed_by)
         }
     }

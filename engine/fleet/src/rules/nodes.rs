@@ -1,6 +1,6 @@
-//! Control plane and pools.
+//! How many machines control plane and pools have.
 
-use super::{DUPLICATE_NAME, EVEN_CONTROL_PLANE, NO_POOLS, OUT_OF_RANGE, ROLLOUT_STUCK};
+use super::{AUTOSCALED, DUPLICATE_NAME, EVEN_CONTROL_PLANE, NO_POOLS, OUT_OF_RANGE, ROLLOUT_STUCK};
 use crate::resolve::Case;
 
 /// More than nine members slow etcd down and protect nothing more.
@@ -38,6 +38,7 @@ pub(super) fn pools(case: &mut Case<'_>) {
     for (index, pool) in effective.pools.iter().enumerate() {
         let limits = [
             ("replicas", pool.machines.replicas.value, POOL_REPLICAS_MAX),
+            ("max", pool.autoscale.map_or(0, |scale| scale.max), POOL_REPLICAS_MAX),
             ("maxSurge", pool.max_surge.value, SURGE_MAX),
             ("maxUnavailable", pool.max_unavailable.value, SURGE_MAX),
         ];
@@ -54,6 +55,30 @@ pub(super) fn pools(case: &mut Case<'_>) {
                     "neither a surplus nor a missing machine is allowed: no rollout could begin",
                 )
                 .mend("set maxSurge or maxUnavailable to 1");
+        }
+    }
+}
+
+/// R23. Whether a pool may leave the autoscaler again, `held` says.
+pub(super) fn autoscaled(case: &mut Case<'_>) {
+    for (index, pool) in case.definition.spec.pools.iter().enumerate() {
+        let mut say = |name: &str, message: String, mend: &str| {
+            case.report.error(AUTOSCALED, &format!("spec.pools[{index}].{name}"), message).mend(mend);
+        };
+        match (pool.min, pool.max) {
+            (Some(_), None) => say("min", "`min` without `max`".to_owned(), "add `max`: the autoscaler needs both"),
+            (None, Some(_)) => say("max", "`max` without `min`".to_owned(), "add `min`: the autoscaler needs both"),
+            (Some(min), Some(max)) if min > max => {
+                say("min", format!("{min} is more than `max`, which is {max}"), "swap the two");
+            }
+            (Some(_), Some(0)) => {
+                say("max", "`max` is 0: there could never be a machine".to_owned(), "set it to 1 or more")
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        if pool.replicas.is_some() && (pool.min.is_some() || pool.max.is_some()) {
+            let message = "the autoscaler decides how many machines there are, and `replicas` would set them back";
+            say("replicas", message.to_owned(), "remove `replicas`, or `min` and `max`");
         }
     }
 }

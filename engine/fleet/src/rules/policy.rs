@@ -1,12 +1,15 @@
 //! What a policy must be by itself.
 
-use super::addons::version_tag;
-use super::{DUPLICATE_NAME, EMPTY_LIST, ONE_CIDR, OVERLAP, POLICY_IMAGE, POLICY_PARTITION, POLICY_VERSIONS};
+mod images;
+
+pub(crate) use images::numbers as image_numbers;
+
+use super::addons::{chart_version, version_tag};
+use super::{DUPLICATE_NAME, EMPTY_LIST, LIMITS, ONE_CIDR, OVERLAP, POLICY_PARTITION, POLICY_VERSIONS, choice};
 use crate::issue::Report;
 use crate::resolve::is_v4;
-use model::policy::{Classification, MachineImage, OfferedVersion, PolicyDefaults, PolicySpec};
-use model::want::image_version;
-use model::{Cidr, ClusterPolicy};
+use model::policy::{Classification, OfferedPartition, OfferedVersion, PolicyDefaults, PolicyLimits, PolicySpec};
+use model::{Cidr, ClusterPolicy, NetworkId};
 use std::fmt::Display;
 
 pub(crate) fn policy(policy: &ClusterPolicy, report: &mut Report<'_>) {
@@ -16,8 +19,8 @@ pub(crate) fn policy(policy: &ClusterPolicy, report: &mut Report<'_>) {
         machine_types,
         regions,
         defaults,
-        limits: _,
-        images: _,
+        limits,
+        images,
         allow_preview_for: _,
     } = &policy.spec;
     let partitions: Vec<_> = regions.iter().flat_map(|r| &r.partitions).collect();
@@ -32,14 +35,13 @@ pub(crate) fn policy(policy: &ClusterPolicy, report: &mut Report<'_>) {
         }
     }
     versions(&kubernetes.versions, report);
-    unique("spec.machineImages", "name", machine_images.iter().map(|i| &i.name), report);
-    unique("spec.machineTypes", "name", machine_types.iter().map(|t| &t.name), report);
     unique("spec.regions", "name", regions.iter().map(|r| &r.name), report);
-    for (index, image) in machine_images.iter().enumerate() {
-        self::image(index, image, report);
-    }
+    images::machine_images(machine_images, report);
+    images::machine_types(machine_types, report);
+    images::image_policy(images, report);
     self::partitions(policy, report);
     self::defaults(defaults, report);
+    self::limits(limits, report);
 }
 
 pub(super) fn unique<T: Display + PartialEq>(
@@ -53,7 +55,7 @@ pub(super) fn unique<T: Display + PartialEq>(
         if let Some(first) = names[..index].iter().position(|n| n == name) {
             let message = format!("`{name}` is also {list}[{first}]");
             report
-                .error(DUPLICATE_NAME, &format!("{list}[{index}].{key}"), message)
+                .error(DUPLICATE_NAME, format!("{list}[{index}].{key}").trim_end_matches('.'), message)
                 .mend("rename or remove one of the two");
         }
     }
@@ -62,17 +64,10 @@ pub(super) fn unique<T: Display + PartialEq>(
 fn versions(versions: &[OfferedVersion], report: &mut Report<'_>) {
     const LIST: &str = "spec.kubernetes.versions";
     unique(LIST, "version", versions.iter().map(|v| &v.version), report);
-    let supported = |v: &&OfferedVersion| v.classification == Classification::Supported;
-    for (index, one) in versions.iter().enumerate().filter(|(_, v)| supported(v)) {
-        let minor = one.version.minor();
-        let earlier = versions[..index].iter().filter(supported).find(|v| v.version.minor() == minor);
-        if let Some(other) = earlier.filter(|other| other.version != one.version) {
-            let message = format!("{} and {} are both supported; one of a minor is", one.version, other.version);
-            report
-                .error(POLICY_VERSIONS, &format!("{LIST}[{index}].classification"), message)
-                .mend("set the older one to deprecated");
-        }
-    }
+    let classified = versions.iter().map(|v| (v.classification, Some(v.version.minor()), v.version.to_string()));
+    let classified: Vec<_> = classified.collect();
+    let classified: Vec<_> = classified.iter().map(|(c, minor, version)| (*c, *minor, version.as_str())).collect();
+    one_supported(LIST, &classified, report);
     let highest = versions.iter().enumerate().max_by(|a, b| a.1.version.cmp(&b.1.version));
     if let Some((index, highest)) = highest.filter(|(_, v)| v.expiration_date.is_some()) {
         let message =
@@ -83,36 +78,19 @@ fn versions(versions: &[OfferedVersion], report: &mut Report<'_>) {
     }
 }
 
-/// R24: metal-api takes the newest patch for an id with patch 0.
-fn image(index: usize, image: &MachineImage, report: &mut Report<'_>) {
-    let field = format!("spec.machineImages[{index}]");
-    let versions = format!("{field}.versions");
-    if image.versions.is_empty() {
-        report.error(EMPTY_LIST, &versions, format!("image `{}` has no version", image.name)).mend("add one");
-    }
-    unique(&versions, "version", image.versions.iter().map(|v| &v.version), report);
-    if image.versions.len() > 1 && !image.id.contains("{{version}}") {
-        let message = format!("`{}` gives the same id for all versions", image.id);
-        report
-            .error(POLICY_IMAGE, &format!("{field}.id"), message)
-            .mend("write `{{version}}` where the version stands");
-    }
-    for (i, version) in image.versions.iter().enumerate() {
-        let at = format!("{versions}[{i}].version");
-        match image.image_id(version) {
-            None => {
-                let message = format!("`{}` and `{}` make no image id", image.id, version.version);
-                report
-                    .error(POLICY_IMAGE, &at, message)
-                    .mend("ids have letters, digits, `-`, `_` and `.`, as in `capms-ubuntu-{{version}}`");
-            }
-            Some(id) if image_version(&id).is_some_and(|v| v.version.2 == 0) => {
-                let message = format!("`{id}` names no patch: metal-api takes the newest one of its minor");
-                report.error(POLICY_IMAGE, &at, message).mend("name an image with a patch above 0");
-            }
-            Some(_) => {}
+/// Which one of a minor is meant must be clear: a short version resolves to the supported one.
+fn one_supported(list: &str, versions: &[(Classification, Option<(u64, u64)>, &str)], report: &mut Report<'_>) {
+    for (index, (classification, minor, version)) in versions.iter().enumerate() {
+        let same = |other: &&(Classification, Option<(u64, u64)>, &str)| {
+            other.0 == Classification::Supported && other.1 == *minor && other.2 != *version
+        };
+        let earlier = versions[..index].iter().find(same);
+        if let (Classification::Supported, Some(_), Some((_, _, other))) = (classification, minor, earlier) {
+            let message = format!("{version} and {other} are both supported; one of a minor is");
+            report
+                .error(POLICY_VERSIONS, &format!("{list}[{index}].classification"), message)
+                .mend("set the older one to deprecated");
         }
-        version_tag(&format!("{versions}[{i}].kubeVip"), &version.kube_vip, report);
     }
 }
 
@@ -131,16 +109,56 @@ fn partitions(policy: &ClusterPolicy, report: &mut Report<'_>) {
                     let message = format!("`{size}` is no machine type of this policy");
                     report
                         .error(POLICY_PARTITION, &format!("{at}.unavailableMachineTypes[{i}]"), message)
-                        .mend(super::choice(size.as_str(), known));
+                        .mend(choice(size.as_str(), known));
                 }
             }
+            offered(&at, partition, report);
             seen.push((at, &partition.name));
         }
     }
 }
 
+fn offered(at: &str, partition: &OfferedPartition, report: &mut Report<'_>) {
+    let OfferedPartition { name: _, unavailable_machine_types: _, firewall, default_network, networks } = partition;
+    unique(&format!("{at}.networks"), "", networks, report);
+    unique(&format!("{at}.firewall.types"), "", &firewall.types, report);
+    unique(&format!("{at}.firewall.images"), "", &firewall.images, report);
+    if !networks.is_empty() && !networks.contains(default_network) {
+        let known = networks.iter().map(NetworkId::as_str);
+        let message = format!("clusters may not use `{default_network}`: it is not among the partition's networks");
+        report
+            .error(POLICY_PARTITION, &format!("{at}.defaultNetwork"), message)
+            .mend(choice(default_network.as_str(), known));
+    }
+}
+
+/// What nobody could keep to is a mistake.
+fn limits(limits: &PolicyLimits, report: &mut Report<'_>) {
+    let PolicyLimits { control_plane_replicas, pools, pool_replicas, machines } = *limits;
+    let all = [
+        ("controlPlaneReplicas", control_plane_replicas),
+        ("pools", pools),
+        ("poolReplicas", pool_replicas),
+        ("machines", machines),
+    ];
+    for (name, _) in all.into_iter().filter(|(_, limit)| *limit == Some(0)) {
+        report
+            .error(LIMITS, &format!("spec.limits.{name}"), "a limit of 0 admits no cluster")
+            .mend("write at least 1, or leave it out");
+    }
+    let Some(machines) = machines.filter(|machines| *machines > 0) else { return };
+    for (name, limit) in [("controlPlaneReplicas", control_plane_replicas), ("poolReplicas", pool_replicas)] {
+        if let Some(limit) = limit.filter(|limit| *limit > machines) {
+            let message = format!("{limit} is more than the {machines} machines that a cluster may have");
+            report
+                .error(LIMITS, &format!("spec.limits.{name}"), message)
+                .mend("lower it, or raise spec.limits.machines");
+        }
+    }
+}
+
 fn defaults(defaults: &PolicyDefaults, report: &mut Report<'_>) {
-    let PolicyDefaults { pods, services, calico, ccm, cilium: _, metallb: _ } = defaults;
+    let PolicyDefaults { pods, services, calico, ccm, cilium, metallb } = defaults;
     for (name, cidrs) in [("pods", pods), ("services", services)] {
         if !matches!(&cidrs[..], [one] if is_v4(one)) {
             let list = cidrs.iter().map(Cidr::to_string).collect::<Vec<_>>().join(", ");
@@ -159,11 +177,9 @@ fn defaults(defaults: &PolicyDefaults, report: &mut Report<'_>) {
             version_tag(&format!("spec.defaults.{name}"), version, report);
         }
     }
-}
-
-/// The numbers of an image's version; leading zeros are tolerated, as metal-api does.
-pub(crate) fn image_numbers(version: &str) -> Option<[u64; 3]> {
-    let mut parts = version.strip_prefix('v').unwrap_or(version).split('.').map(|part| part.parse::<u64>().ok());
-    let numbers = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(numbers)
+    for (name, version) in [("cilium", cilium), ("metallb", metallb)] {
+        if let Some(version) = version {
+            chart_version(&format!("spec.defaults.{name}"), version, report);
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! R21: whether the firewall lets a cluster live.
 
-use super::{EGRESS, REACHABILITY, RULE, VIP_NETWORK, choice};
+use super::{EGRESS, REACHABILITY, RULE, SERVICE_NETWORK, VIP_NETWORK, choice};
 use crate::issue::Report;
 use crate::resolve::Case;
 use model::definition::FirewallMode;
@@ -116,6 +116,22 @@ pub(super) fn vip_network(case: &mut Case<'_>) {
     if let Some(index) = (1..networks.len()).find(|i| networks[..*i].contains(&networks[*i])) {
         let message = format!("network `{}` is there twice", networks[index]);
         case.report.error(VIP_NETWORK, &format!("spec.firewall.networks[{index}]"), message).mend("remove one");
+    }
+}
+
+/// A service's address in a network that the firewall is not part of is reached by nobody.
+pub(super) fn service_network(case: &mut Case<'_>) {
+    if !is_ours(case) {
+        return;
+    }
+    let Case { effective, report, .. } = case;
+    let networks = &effective.firewall.networks.value;
+    let network = effective.ccm.as_ref().and_then(|ccm| ccm.default_external_network.as_ref());
+    if let Some(network) = network.filter(|network| !networks.contains(network)) {
+        let message = format!("network `{network}` is not among the firewall's networks");
+        report
+            .error(SERVICE_NETWORK, "spec.addons.ccm.defaultExternalNetwork", message)
+            .mend(choice(network.as_str(), networks.iter().map(NetworkId::as_str)));
     }
 }
 

@@ -1,5 +1,6 @@
 //! One broken fleet for each rule, and what is said of it.
 
+mod addons;
 mod clusters;
 mod files;
 mod fleets;
@@ -53,6 +54,11 @@ fn locks() {
 }
 
 #[test]
+fn addons_and_machines() {
+    insta::assert_snapshot!(check(addons::CASES));
+}
+
+#[test]
 fn overlays_and_patches() {
     insta::assert_snapshot!(check(overlays::CASES));
 }
@@ -64,7 +70,9 @@ fn what_is_in_use() {
 
 #[test]
 fn every_rule_has_a_case_and_a_sentence() {
-    let loads = [files::CASES, fleets::CASES, clusters::CASES, locks::CASES, overlays::CASES, uses::CASES].concat();
+    let loads =
+        [files::CASES, fleets::CASES, clusters::CASES, locks::CASES, overlays::CASES, uses::CASES, addons::CASES]
+            .concat();
     let cases: BTreeSet<_> = loads.iter().map(|(rule, _)| *rule).chain(super::metal::RULES.iter().copied()).collect();
     let rules: BTreeSet<_> = rules::ALL.iter().map(|r| r.id).collect();
     assert_eq!(rules.len(), rules::ALL.len(), "an id is there twice");

@@ -86,7 +86,7 @@ fn i5_a_version_alias_sticks_to_the_lock() {
     tree.edit(
         POLICY,
         "        - { version: 1.34.2,",
-        "        - { version: 1.34.3, kubernetes: 1.34.3, kubeVip: v0.9.0 }\n        - { version: 1.34.2,",
+        "        - { version: 1.34.3, kubernetes: 1.34.3, kubeVip: v0.9.0 }\n        - { classification: deprecated, version: 1.34.2,",
     );
     let loaded = loaded(&tree);
     assert!(loaded.findings.iter().all(|f| f.rule == "expires-in-use"), "{}", shown(&loaded.findings));
@@ -104,7 +104,7 @@ fn r24_an_image_sticks_to_the_lock() {
     tree.edit(
         POLICY,
         "        - { version: 1.34.2,",
-        "        - { version: 1.34.201, kubernetes: 1.34.2, kubeVip: v0.9.0 }\n        - { version: 1.34.2,",
+        "        - { version: 1.34.201, kubernetes: 1.34.2, kubeVip: v0.9.0 }\n        - { classification: deprecated, version: 1.34.2,",
     );
     let want = loaded(&tree).want;
     let image = |id: &str| want.clusters[&id.parse().unwrap()].effective.control_plane.image.id.to_string();

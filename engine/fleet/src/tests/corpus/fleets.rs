@@ -75,4 +75,44 @@ pub(super) const CASES: &[Case] = &[
         );
         t.edit(BILLING, "    nodes:", "    pods: []\n    nodes:");
     }),
+    ("output", |t| t.append(FLEET, "  output: {repo: \"a b\", branch: \"-x\", sourceBranch: a..b}\n")),
+    ("gitops-source", |t| t.edit(FLEET, "      provider: capms", "      provider: capms\n      gitops: argocd")),
+    ("gitops-source", |t| {
+        t.edit(FLEET, "      provider: capms", "      provider: capms\n      gitops: flux");
+        t.append(FLEET, "  output: {sourceURL: \"git@git.example.com:fleet.git\"}\n");
+    }),
+    ("gitops-source", |t| {
+        t.edit(FLEET, "      provider: capms", "      provider: capms\n      gitops: argocd");
+        t.append(FLEET, "  output: {sourceURL: \"git@git.example.com:fleet.git\", secretRef: fleet}\n");
+    }),
+    ("secret-in-git", |t| {
+        let urls =
+            "{repo: \"ssh://git:hunter2@git.example.com/out\", sourceURL: \"https://hunter2@git.example.com/out\"}";
+        t.append(FLEET, &format!("  output: {urls}\n"));
+    }),
+    ("quantity", |t| t.edit(POLICY, "memory: 64Gi", "memory: 64 GB")),
+    ("image-rewrite", |t| {
+        let rules = "[{from: ghcr.io, to: \"http://registry.example.com\"}, {from: ghcr.io/, to: \"me:hunter2@r.example.com\"}]";
+        t.edit(POLICY, "  defaults:", &format!("  images: {{rewrite: {rules}}}\n  defaults:"));
+    }),
+    ("limits", |t| {
+        t.edit(POLICY, "  defaults:", "  limits: {pools: 0, controlPlaneReplicas: 5, machines: 3}\n  defaults:");
+    }),
+    // Of images, too, one of a minor is supported, and versions are versions.
+    ("policy-versions", |t| {
+        let images = "        - { version: 1.34.3, kubernetes: 1.34.2, kubeVip: v0.9.0 }\n        - { version: 1.34.2,";
+        t.edit(POLICY, "        - { version: 1.34.2,", images);
+        t.edit(POLICY, "        - { version: 1.32.9,", "        - { version: 1.32.9.7,");
+    }),
+    ("policy-partition", |t| {
+        t.edit(
+            POLICY,
+            "          defaultNetwork: internet",
+            "          networks: [mpls-muc-a, mpls-muc-a]\n          defaultNetwork: internet",
+        );
+    }),
+    ("empty-list", |t| {
+        t.edit(POLICY, "cpu: 8", "usable: false, cpu: 8");
+        t.edit(POLICY, "cpu: 16", "usable: false, cpu: 16");
+    }),
 ];

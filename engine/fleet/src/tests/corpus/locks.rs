@@ -74,14 +74,6 @@ pub(super) const CASES: &[Case] = &[
         t.lock("default.shop");
         t.edit(SHOP, "    - name: general\n      replicas: 2\n", "");
     }),
-    ("addon-removed", |t| {
-        t.lock("payments.billing");
-        t.edit(BILLING_LOCK, "\"firewall\": {", "\"egressIPs\": [{\"network\": \"internet\", \"address\": \"198.18.0.9\", \"allocation\": \"00000000-0000-4000-8000-000000000009\", \"origin\": \"allocated\"}],\n    \"firewall\": {");
-        let addons =
-            "apiVersion: addons.cluster.x-k8s.io/v1alpha1\nkind: HelmChartProxy\n---\nkind: ClusterResourceSet\n";
-        t.put("rendered/mgmt-muc/payments/billing/addons.yaml", addons);
-        t.edit(BILLING, "flavor: calico", "flavor: default");
-    }),
     ("definition-removed", |t| {
         t.lock("payments.billing");
         assert!(t.files.contains_key(BILLING_LOCK));
