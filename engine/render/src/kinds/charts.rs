@@ -74,10 +74,18 @@ pub(crate) struct Pulled {
     pub(crate) place: &'static str,
     /// Without its tag.
     pub(crate) upstream: &'static str,
+    /// What the chart puts behind the repository.
+    pub(crate) suffix: &'static str,
     /// Where the tag is the chart's version with a `v`; else only the chart knows it.
     pub(crate) versioned: bool,
     /// A switch of the values without which it is not pulled.
     pub(crate) switch: Option<&'static str>,
+}
+
+impl Pulled {
+    fn is_with(&self, values: &Value) -> bool {
+        self.switch.is_none_or(|at| values.pointer(at).and_then(Value::as_bool).unwrap_or_default())
+    }
 }
 
 /// Our values with the definition's merged in (RFC 7386), and with rewritten images: both the written ones and those that
@@ -91,9 +99,10 @@ pub(crate) fn merged(facts: Facts<'_>, ours: Value, written: Option<&Map<String,
         values = crate::patch::in_order_of(&like, values);
     }
     images::rewrite(images, &mut values);
-    for Pulled { place, upstream, versioned: _, switch: _ } in pulled {
-        if let (None, Some(reference)) = (values.pointer(place), images.rewritten(upstream)) {
-            set(&mut values, place, reference.into());
+    for image in pulled {
+        let unwritten = image.is_with(&values) && values.pointer(image.place).is_none();
+        if let Some(reference) = images.rewritten(image.upstream).filter(|_| unwritten) {
+            set(&mut values, image.place, reference.into());
         }
     }
     values
@@ -101,9 +110,9 @@ pub(crate) fn merged(facts: Facts<'_>, ours: Value, written: Option<&Map<String,
 
 /// What a chart pulls with these values, as far as it can be known.
 pub(crate) fn references(pulled: &[Pulled], values: &Value, version: &str) -> Vec<(&'static str, String)> {
-    let is_on = |at: &str| values.pointer(at).and_then(Value::as_bool).unwrap_or_default();
     let mut found = Vec::new();
-    for Pulled { place, upstream, versioned, switch: _ } in pulled.iter().filter(|p| p.switch.is_none_or(is_on)) {
+    for Pulled { place, upstream, suffix, versioned, switch: _ } in pulled.iter().filter(|image| image.is_with(values))
+    {
         let repository = values.pointer(place).and_then(Value::as_str).unwrap_or(upstream);
         let written = place.rsplit_once('/').and_then(|(image, _)| values.pointer(&format!("{image}/tag")));
         let tag = match written.and_then(Value::as_str).filter(|tag| !tag.is_empty()) {
@@ -111,7 +120,7 @@ pub(crate) fn references(pulled: &[Pulled], values: &Value, version: &str) -> Ve
             None if *versioned => format!(":v{}", version.trim_start_matches('v')),
             None => String::new(),
         };
-        found.push((*place, format!("{repository}{tag}")));
+        found.push((*place, format!("{repository}{suffix}{tag}")));
     }
     found
 }

@@ -10,19 +10,23 @@ const REPOSITORY: &str = "https://helm.cilium.io";
 
 /// What the chart pulls with our values, and what people are likely to turn on.
 pub(crate) const PULLED: [Pulled; 8] = [
-    image("/image/repository", "quay.io/cilium/cilium", true, None),
-    // The chart puts `-generic` behind it.
-    image("/operator/image/repository", "quay.io/cilium/operator", true, None),
-    image("/envoy/image/repository", "quay.io/cilium/cilium-envoy", false, None),
-    image("/certgen/image/repository", "quay.io/cilium/certgen", false, Some("/hubble/relay/enabled")),
-    image("/hubble/relay/image/repository", "quay.io/cilium/hubble-relay", true, Some("/hubble/relay/enabled")),
-    image("/hubble/ui/backend/image/repository", "quay.io/cilium/hubble-ui-backend", false, Some("/hubble/ui/enabled")),
-    image("/hubble/ui/frontend/image/repository", "quay.io/cilium/hubble-ui", false, Some("/hubble/ui/enabled")),
-    image("/nodeinit/image/repository", "quay.io/cilium/startup-script", false, Some("/nodeinit/enabled")),
+    Pulled { versioned: true, ..image("/image/repository", "quay.io/cilium/cilium") },
+    Pulled { versioned: true, suffix: "-generic", ..image("/operator/image/repository", "quay.io/cilium/operator") },
+    image("/envoy/image/repository", "quay.io/cilium/cilium-envoy"),
+    Pulled { switch: RELAY, ..image("/certgen/image/repository", "quay.io/cilium/certgen") },
+    Pulled { versioned: true, switch: RELAY, ..image("/hubble/relay/image/repository", "quay.io/cilium/hubble-relay") },
+    Pulled { switch: UI, ..image("/hubble/ui/backend/image/repository", "quay.io/cilium/hubble-ui-backend") },
+    Pulled { switch: UI, ..image("/hubble/ui/frontend/image/repository", "quay.io/cilium/hubble-ui") },
+    Pulled {
+        switch: Some("/nodeinit/enabled"),
+        ..image("/nodeinit/image/repository", "quay.io/cilium/startup-script")
+    },
 ];
+const RELAY: Option<&str> = Some("/hubble/relay/enabled");
+const UI: Option<&str> = Some("/hubble/ui/enabled");
 
-const fn image(place: &'static str, upstream: &'static str, versioned: bool, switch: Option<&'static str>) -> Pulled {
-    Pulled { place, upstream, versioned, switch }
+const fn image(place: &'static str, upstream: &'static str) -> Pulled {
+    Pulled { place, upstream, suffix: "", versioned: false, switch: None }
 }
 
 pub(crate) fn chart(facts: Facts<'_>, spec: &CniSpec) -> Value {

@@ -17,15 +17,12 @@ const NAMESPACE: &str = "metallb-system";
 const SERVICE_ACCOUNT: &str = "metallb-speaker";
 const SPEAKER: &str = "/speaker/image/repository";
 
-pub(crate) const PULLED: [Pulled; 2] = [
-    Pulled {
-        place: "/controller/image/repository",
-        upstream: "quay.io/metallb/controller",
-        versioned: true,
-        switch: None,
-    },
-    Pulled { place: SPEAKER, upstream: "quay.io/metallb/speaker", versioned: true, switch: None },
-];
+pub(crate) const PULLED: [Pulled; 2] =
+    [image("/controller/image/repository", "quay.io/metallb/controller"), image(SPEAKER, "quay.io/metallb/speaker")];
+
+const fn image(place: &'static str, upstream: &'static str) -> Pulled {
+    Pulled { place, upstream, suffix: "", versioned: true, switch: None }
+}
 
 pub(crate) fn objects(facts: Facts<'_>, spec: &MetallbSpec) -> Vec<Value> {
     let MetallbSpec { version, values } = spec;

@@ -1,8 +1,12 @@
 //! Every rendered object fits the official CRDs, and no field would be pruned.
 
+use super::addons::{VERSIONS, everything};
 use super::fixtures::*;
+use model::Seconds;
+use model::definition::CountOrPercent;
+use model::policy::{ImagePolicy, ImageRewrite};
 use model::rules::Port;
-use model::want::{Flavor, Wanted};
+use model::want::{Autoscale, Effective, HealthCheckSpec, InstalledCni, Setting, Wanted};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,15 +76,39 @@ impl Schemas {
     }
 }
 
+/// Every flavor and version, plain and with every field in use.
 fn clusters() -> Vec<Wanted> {
-    let mut clusters: Vec<_> =
-        [Flavor::Calico, Flavor::Default, Flavor::PreV133].map(|flavor| wanted("billing", flavor)).into();
-    clusters.push(with(wanted("billing", Flavor::Calico), |e| {
-        e.paused = true;
-        e.api_port.value = Port::new(6443).unwrap();
-        e.firewall.base_rules.value = false;
-    }));
+    let mut clusters = Vec::new();
+    for (flavor, version) in VERSIONS {
+        clusters.push(wanted("billing", flavor));
+        for cni in [InstalledCni::Calico, InstalledCni::Cilium] {
+            clusters.push(with(everything("billing", flavor, version, cni), in_full));
+        }
+    }
     clusters
+}
+
+fn in_full(e: &mut Effective) {
+    let health = |max_unhealthy| HealthCheckSpec {
+        node_startup_timeout: Setting::built_in(Seconds::minutes(40)),
+        unhealthy_timeout: Setting::built_in(Seconds::minutes(15)),
+        max_unhealthy,
+    };
+    e.paused = true;
+    e.api_port.value = Port::new(6443).unwrap();
+    e.firewall.base_rules.value = false;
+    e.control_plane.replicas.value = 5;
+    e.control_plane_health = Some(health(None));
+    let version = e.version.to_string();
+    e.pools = ["a", "b", "c"].map(|name| pool(name, 3, &version)).into();
+    e.pools[0].health = Some(health(None));
+    e.pools[0].labels = ["team", "node.cluster.x-k8s.io/zone"].map(|key| (key.to_owned(), "x".to_owned())).into();
+    e.pools[0].taints = vec![serde_json::from_value(json!({"key": "a", "effect": "NoSchedule"})).unwrap()];
+    e.pools[1].health = Some(health(Some(CountOrPercent::Percent(40))));
+    e.pools[1].autoscale = Some(Autoscale { min: 5, max: 9 });
+    e.pools[2].health = Some(health(Some(CountOrPercent::Count(2))));
+    let rule = |from: &str| ImageRewrite { from: from.to_owned(), to: format!("mirror.example.com/{from}") };
+    e.images = ImagePolicy { airgapped: true, rewrite: ["ghcr.io", "quay.io", "docker.io"].map(rule).into() };
 }
 
 #[test]
@@ -89,16 +117,28 @@ fn every_object_fits_its_crd() {
         return eprintln!("skipped every_object_fits_its_crd: no CRDs (FERROFLEET_SHARED_DATA)");
     };
     let mut schemas = Schemas::default();
-    let mut checked = 0;
     for cluster in clusters() {
         for object in objects(&rendered(&cluster)) {
             if !BUILT_IN.contains(&object["kind"].as_str().unwrap()) {
                 schemas.check(&data, &object);
-                checked += 1;
             }
         }
     }
-    assert_eq!((schemas.0.len(), checked), (10, 14 + 9 + 9 + 14));
+    let kinds: Vec<_> = schemas.0.keys().map(|(_, kind)| kind.as_str()).collect();
+    let expected = [
+        "HelmChartProxy",
+        "ClusterResourceSet",
+        "KubeadmConfigTemplate",
+        "Cluster",
+        "MachineDeployment",
+        "MachineHealthCheck",
+        "KubeadmControlPlane",
+        "MetalStackCluster",
+        "MetalStackFirewallDeployment",
+        "MetalStackFirewallTemplate",
+        "MetalStackMachineTemplate",
+    ];
+    assert_eq!(kinds, expected);
 }
 
 #[test]
