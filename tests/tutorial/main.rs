@@ -42,3 +42,8 @@ fn follow(page: &str) {
 fn first_fleet() {
     follow("first-fleet.md");
 }
+
+#[test]
+fn policies_and_overlays() {
+    follow("policies-and-overlays.md");
+}
