@@ -17,7 +17,7 @@ pub struct PatchError {
     pub file: String,
     /// As `spec.patches[0].json[2].path`.
     pub field: String,
-    pub fault: PatchFault,
+    pub fault: Box<PatchFault>,
 }
 
 /// Why. An object is named as `Kind/name`, without the hash of objects that are named by their content.
@@ -83,7 +83,8 @@ pub(crate) fn apply(objects: &mut Objects, patches: &[SourcedPatch]) -> Result<(
 /// The first object at which it fails stands for all of them.
 fn apply_one(objects: &mut Objects, patch: &SourcedPatch) -> Result<(), PatchError> {
     let SourcedPatch { file, field, patch } = patch;
-    let error = |at: String, fault| PatchError { file: file.clone(), field: format!("{field}.{at}"), fault };
+    let error =
+        |at: String, fault| PatchError { file: file.clone(), field: format!("{field}.{at}"), fault: Box::new(fault) };
     let mut matched = false;
     for object in every(objects) {
         let (version, kind) = (text(object, "apiVersion"), text(object, "kind"));

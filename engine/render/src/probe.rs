@@ -96,7 +96,7 @@ pub fn findings(wanted: &Wanted) -> Vec<Finding> {
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
     let errors = patch::apply(&mut objects, patches).err().unwrap_or_default();
     // A test of a value that is not known yet says nothing before it is.
-    let is_said = |error: &PatchError| known || !matches!(error.fault, PatchFault::Test { owned: true, .. });
+    let is_said = |error: &PatchError| known || !matches!(*error.fault, PatchFault::Test { owned: true, .. });
     found.extend(errors.into_iter().filter(is_said).map(|error| finding(wanted, error)));
     found
 }

@@ -92,10 +92,15 @@ fn of(object: &Value) -> Vec<Place> {
         "Cluster" => [PROVIDER_LABEL, CNI_LABEL].iter().for_each(|key| put("labels", key)),
         "MetalStackCluster" => put("annotations", ENGINE_SLOTS),
         // CIDR, networks and project stand in the cloud controller manager's manifests.
-        "ConfigMap" if name_of(object).ends_with("-metal-ccm") => places.push(("/data".to_owned(), "spec.addons.ccm")),
+        "ConfigMap" if is_cloud_controller_manager(object) => places.push(("/data".to_owned(), "spec.addons.ccm")),
         _ => {}
     }
     places
+}
+
+fn is_cloud_controller_manager(map: &Value) -> bool {
+    let cluster = map["metadata"]["labels"][CLUSTER_NAME_LABEL].as_str();
+    cluster.is_some_and(|cluster| name_of(map).strip_prefix(cluster) == Some("-metal-ccm"))
 }
 
 /// A pointer that an operation writes to or removes.

@@ -27,8 +27,8 @@ fn errors(patches: &[Value]) -> Vec<PatchError> {
     rendered.unpatched
 }
 
-fn on(kind: &str, name: &str, op: Value) -> Value {
-    json!({"target": {"kind": kind, "name": name}, "json": [op]})
+fn on(kind: &str, name: &str, op: impl Into<Value>) -> Value {
+    json!({"target": {"kind": kind, "name": name}, "json": [op.into()]})
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn operations() -> impl Strategy<Value = Value> {
     let files = rendered(&billing());
     let mut targets = Vec::new();
     for object in objects(&files).iter().filter(|o| o["kind"] != "Kustomization") {
-        pointers(object, String::new(), &mut |path| targets.push((object["kind"].clone(), path.to_owned())));
+        pointers(object, "", &mut |path| targets.push((object["kind"].clone(), path.to_owned())));
     }
     let value =
         prop_oneof![Just(json!("10.9.8.7")), Just(json!({})), Just(json!([])), Just(json!(443)), Just(json!(null))];
@@ -351,15 +351,15 @@ fn operations() -> impl Strategy<Value = Value> {
     })
 }
 
-pub(super) fn pointers(value: &Value, at: String, take: &mut dyn FnMut(&str)) {
-    take(&at);
+/// Every pointer into a value, its own first.
+pub(super) fn pointers(value: &Value, at: &str, take: &mut dyn FnMut(&str)) {
+    take(at);
+    let mut below = |key: &str, value| {
+        pointers(value, &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), take);
+    };
     match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                pointers(value, format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), take);
-            }
-        }
-        Value::Array(items) => items.iter().enumerate().for_each(|(i, v)| pointers(v, format!("{at}/{i}"), take)),
+        Value::Object(map) => map.iter().for_each(|(key, value)| below(key, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, value)| below(&i.to_string(), value)),
         _ => {}
     }
 }

@@ -134,7 +134,7 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 fn patches(changes: &[Change], objects: &[Value]) -> Vec<Value> {
     let mut places = Vec::new();
     for object in objects.iter().filter(|object| object["kind"] != "Kustomization") {
-        pointers(object, String::new(), &mut |path| places.push((object["kind"].clone(), path.to_owned())));
+        pointers(object, "", &mut |path| places.push((object["kind"].clone(), path.to_owned())));
     }
     let patch = |(at, from, op, behind, value): &Change| {
         let (kind, path) = at.get(&places);
@@ -165,7 +165,7 @@ fn with_patches(wanted: Wanted, lock: &ClusterLock, changes: &[Change]) -> Wante
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(192) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
     #[test]
     fn every_copy_is_the_locks_whatever_the_definition((wanted, lock) in clusters(), changes in changes()) {

@@ -33,7 +33,7 @@ pub(super) fn clusters() -> impl Strategy<Value = (Wanted, ClusterLock)> {
             Some(_) if modes.vip => lock.values.vip = None,
             Some(vip) => {
                 vip.port = networks.locked_port;
-                vip.network = networks.vip.clone();
+                vip.network = networks.vip;
             }
             None => {}
         }
