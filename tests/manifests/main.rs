@@ -10,6 +10,9 @@
 )]
 
 mod check;
+mod coverage;
 mod documents;
 mod example;
+mod fragments;
+mod generated;
 mod server;
