@@ -4,6 +4,7 @@ mod completions;
 mod demo;
 mod diff;
 mod explain;
+mod images;
 mod init;
 mod man;
 mod metal_sim;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Render(render::RenderArgs),
     Diff(diff::DiffArgs),
+    Images(images::ImagesArgs),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
@@ -47,6 +49,7 @@ impl Command {
             | Self::Plan(_)
             | Self::Render(_)
             | Self::Diff(_)
+            | Self::Images(_)
             | Self::MetalSim(_)
             | Self::Schema(_)
             | Self::Explain(_)
@@ -65,6 +68,7 @@ impl Command {
             Self::Run(args) => block_on(run::run(args)),
             Self::Render(args) => render::render(&args),
             Self::Diff(args) => diff::diff(&args),
+            Self::Images(args) => images::images(&args),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
             Self::Explain(args) => explain::explain(&args),

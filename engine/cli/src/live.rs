@@ -37,7 +37,9 @@ impl Server {
                 Config::from_custom_kubeconfig(parsed, &options).await.with_context(cannot)?
             }
             (None, Some(_)) => Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used")?,
-            (None, None) => Config::infer().await.context("no management cluster is named: use --kubeconfig")?,
+            (None, None) => {
+                Config::infer().await.context("no management cluster is known here: name one with --kubeconfig FILE")?
+            }
         };
         config.read_timeout = Some(ANSWER_MAX);
         Ok(Self { client: Client::try_from(config)?, kinds: Mutex::default() })

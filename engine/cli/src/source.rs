@@ -56,8 +56,10 @@ impl Fleet {
                 ))
             }
             (None, _) => {
-                let hint =
-                    words::hint(name, ids.iter().map(String::as_str), "`ferrofleet validate` says what is there");
+                let names = self.want.clusters.keys().map(|id| id.name().as_str());
+                let near = words::nearest(name, names.chain(ids.iter().map(String::as_str)));
+                let known = if near.is_empty() { ids.iter().map(String::as_str).collect() } else { near };
+                let hint = words::hint(name, known, "`ferrofleet validate` says what is there");
                 Err(Usage::new(format!("there is no cluster {name} with a readable definition"), hint))
             }
         }

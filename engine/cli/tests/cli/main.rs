@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod demo;
+mod diff;
 mod explain;
 mod help;
+mod images;
 mod init;
 mod metal_sim;
 mod plan;
