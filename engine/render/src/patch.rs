@@ -31,15 +31,15 @@ pub enum PatchFault {
     /// As `Failed`. `owned`: of a value that the lock may not know yet.
     #[error("{object}: the test of {path} fails: {found} is there")]
     Test { object: String, path: String, found: String, owned: bool },
-    #[error("{object}: {}, which is the engine's", touching(path, place))]
+    #[error("{object}: {} the engine's", touching(path, place))]
     Owned { object: String, path: String, place: String, instead: &'static str },
-    #[error("{object}: {}, which no patch may change", touching(path, place))]
+    #[error("{object}: {} what no patch may change", touching(path, place))]
     Fixed { object: String, path: String, place: &'static str },
 }
 
 /// Which place a pointer concerns, once where both are one.
 fn touching(path: &str, place: &str) -> String {
-    if path == place { format!("touches {place}") } else { format!("{path} touches {place}") }
+    if path == place { format!("{place} is") } else { format!("{path} touches {place}, which is") }
 }
 
 impl PatchFault {
@@ -99,7 +99,11 @@ fn apply_one(objects: &mut Objects, patch: &SourcedPatch) -> Result<(), PatchErr
 fn no_target(objects: &mut Objects, patch: &Patch) -> PatchFault {
     let all = every(objects);
     let near = all.iter().filter(|object| text(object, "kind") == patch.target.kind);
-    let mut there: Vec<_> = near.map(|object| format!("{} {}", text(object, "apiVersion"), title(object))).collect();
+    let versioned = |object: &Value| match patch.target.api_version {
+        Some(_) => format!("{} {}", text(object, "apiVersion"), title(object)),
+        None => title(object),
+    };
+    let mut there: Vec<_> = near.map(|object| versioned(object)).collect();
     if there.is_empty() {
         there = all.iter().map(|object| text(object, "kind").to_owned()).collect();
     }
