@@ -42,9 +42,19 @@ pub enum Fetched {
 
 /// Everything that the output of a cluster with this lock names, patches included, in the order of the output.
 pub fn images(wanted: &Wanted, lock: &ClusterLock) -> Vec<BillEntry> {
-    let policy = &wanted.effective.images;
-    let targets: BTreeSet<_> = policy.rewrite.iter().map(|rule| host(&rule.to)).collect();
-    let upstream = if policy.rewrite.is_empty() { BTreeMap::new() } else { without_rules(wanted, lock) };
+    let has_rules = !wanted.effective.images.rewrite.is_empty();
+    let upstream = if has_rules { without_rules(wanted, lock) } else { BTreeMap::new() };
+    bill(wanted, lock, &upstream)
+}
+
+/// What an air-gapped cluster would fetch from hosts that no rule leads to.
+pub fn unmapped(wanted: &Wanted, lock: &ClusterLock) -> Vec<BillEntry> {
+    images(wanted, lock).into_iter().filter(|entry| !entry.mapped).collect()
+}
+
+/// Upstream names that are not among these are the rendered ones.
+fn bill(wanted: &Wanted, lock: &ClusterLock, upstream: &BTreeMap<Key, String>) -> Vec<BillEntry> {
+    let targets: BTreeSet<_> = wanted.effective.images.rewrite.iter().map(|rule| host(&rule.to)).collect();
     let mut seen = BTreeSet::new();
     let mut bill = Vec::new();
     for (key, found) in named(&objects(wanted, lock)) {
@@ -58,11 +68,6 @@ pub fn images(wanted: &Wanted, lock: &ClusterLock) -> Vec<BillEntry> {
     bill
 }
 
-/// What an air-gapped cluster would fetch from hosts that no rule leads to.
-pub fn unmapped(wanted: &Wanted, lock: &ClusterLock) -> Vec<BillEntry> {
-    images(wanted, lock).into_iter().filter(|entry| !entry.mapped).collect()
-}
-
 /// The findings of a policy that says air-gapped, before a lock exists too.
 pub(crate) fn image_findings(wanted: &Wanted) -> Vec<Finding> {
     let effective = &wanted.effective;
@@ -70,7 +75,8 @@ pub(crate) fn image_findings(wanted: &Wanted) -> Vec<Finding> {
         return Vec::new();
     }
     let mut refused: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for entry in unmapped(wanted, &placeholder_lock(wanted)) {
+    let bill = bill(wanted, &placeholder_lock(wanted), &BTreeMap::new());
+    for entry in bill.into_iter().filter(|entry| !entry.mapped) {
         let BillEntry { kind, reference, upstream: _, object, from: _, mapped: _ } = entry;
         let field = field_of(effective, wanted.id.name().as_str(), &object, kind);
         refused.entry((field, host(&reference))).or_default().push(reference);

@@ -98,13 +98,16 @@ fn walk(value: &Value, at: &mut String, is_container: bool, found: &mut Vec<Writ
             }
         }
         Value::Array(items) => walk_items(items, at, false, found),
-        Value::String(text) if text.contains('\n') => {
-            if documents(text).iter().any(|document| !written(document).is_empty()) {
-                found.push(Written { at: at.clone(), form: Form::Documents, reference: String::new() });
-            }
+        Value::String(text) if has_documents(text) => {
+            found.push(Written { at: at.clone(), form: Form::Documents, reference: String::new() });
         }
         _ => {}
     }
+}
+
+/// Whether a text is YAML with references in it. One line is none.
+fn has_documents(text: &str) -> bool {
+    text.contains('\n') && documents(text).iter().any(|document| !written(document).is_empty())
 }
 
 fn walk_items(items: &[Value], at: &mut String, are_containers: bool, found: &mut Vec<Written>) {

@@ -16,6 +16,7 @@ const NAMESPACE: &str = "metallb-system";
 /// As the chart names it for a release of this name.
 const SERVICE_ACCOUNT: &str = "metallb-speaker";
 const SPEAKER: &str = "/speaker/image/repository";
+const MEMBERLIST: &str = "/speaker/memberlist/enabled";
 
 pub(crate) const PULLED: [Pulled; 2] =
     [image("/controller/image/repository", "quay.io/metallb/controller"), image(SPEAKER, "quay.io/metallb/speaker")];
@@ -33,9 +34,13 @@ pub(crate) fn objects(facts: Facts<'_>, spec: &MetallbSpec) -> Vec<Value> {
     let mut values = merged(facts, ours, values.as_ref(), &PULLED);
     // Whatever is written: two speakers of a node would announce the same addresses.
     set(&mut values, "/speaker/nodeSelector", json!({"fleet.metal-stack.io/speaker": "of-the-chart"}));
+    // Without it the chart refuses a node selector.
+    if values.pointer(MEMBERLIST) == Some(&json!(false)) {
+        set(&mut values, MEMBERLIST, json!(true));
+    }
     let found = references(&PULLED, &values, &version.value);
     let image = found.into_iter().find(|(place, _)| *place == SPEAKER).map(|(_, reference)| reference);
-    let tolerations = values.pointer("/speaker/tolerations").cloned();
+    let speakers = [namespace(), speaker(&image.unwrap_or_default(), &values)];
     let chart = Chart {
         name: &facts.named("metallb"),
         selector: &[],
@@ -47,7 +52,6 @@ pub(crate) fn objects(facts: Facts<'_>, spec: &MetallbSpec) -> Vec<Value> {
         values: Some(values),
     };
     let mut objects = vec![chart.object(facts)];
-    let speakers = [namespace(), speaker(&image.unwrap_or_default(), tolerations)];
     let set = Set {
         name: &facts.named("metallb-speaker"),
         selector: &[],
@@ -65,43 +69,46 @@ fn namespace() -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}})
 }
 
-/// As MetalLB's own manifests have it, in the pods' network. Without probes: they would ask the node's loopback.
-fn speaker(image: &str, tolerations: Option<Value>) -> Value {
+/// As MetalLB's own manifests have it, in the pods' network, with what the values say of the chart's. Without probes: they
+/// would ask the node's loopback.
+fn speaker(image: &str, values: &Value) -> Value {
     let labels = json!({"app": "metallb", "component": "speaker"});
     let from_field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
-    let everywhere =
-        json!([{"key": "node-role.kubernetes.io/control-plane", "operator": "Exists", "effect": "NoSchedule"}]);
+    let written = |place: &str| values.pointer(place).cloned();
+    let control_plane = "node-role.kubernetes.io/control-plane";
+    let everywhere = || json!([{"key": control_plane, "operator": "Exists", "effect": "NoSchedule"}]);
+    let mut pod = json!({
+        "containers": [{
+            "name": "speaker",
+            "image": image,
+            "args": ["--log-level=info"],
+            "env": [
+                from_field("METALLB_NODE_NAME", "spec.nodeName"),
+                from_field("METALLB_POD_NAME", "metadata.name"),
+                from_field("METALLB_HOST", "status.podIP"),
+            ],
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"add": ["NET_RAW"], "drop": ["ALL"]},
+            },
+        }],
+        "hostNetwork": false,
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        "serviceAccountName": written("/speaker/serviceAccount/name").unwrap_or_else(|| SERVICE_ACCOUNT.into()),
+        "terminationGracePeriodSeconds": 2,
+        "tolerations": written("/speaker/tolerations").unwrap_or_else(everywhere),
+    });
+    if let Some(secrets) = written("/imagePullSecrets") {
+        pod["imagePullSecrets"] = secrets;
+    }
     json!({
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": "speaker", "namespace": NAMESPACE, "labels": labels},
         "spec": {
             "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "containers": [{
-                        "name": "speaker",
-                        "image": image,
-                        "args": ["--log-level=info"],
-                        "env": [
-                            from_field("METALLB_NODE_NAME", "spec.nodeName"),
-                            from_field("METALLB_POD_NAME", "metadata.name"),
-                            from_field("METALLB_HOST", "status.podIP"),
-                        ],
-                        "securityContext": {
-                            "allowPrivilegeEscalation": false,
-                            "readOnlyRootFilesystem": true,
-                            "capabilities": {"add": ["NET_RAW"], "drop": ["ALL"]},
-                        },
-                    }],
-                    "hostNetwork": false,
-                    "nodeSelector": {"kubernetes.io/os": "linux"},
-                    "serviceAccountName": SERVICE_ACCOUNT,
-                    "terminationGracePeriodSeconds": 2,
-                    "tolerations": tolerations.unwrap_or(everywhere),
-                },
-            },
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     })
 }

@@ -305,13 +305,17 @@ fn metal_ccms_networks() {
 
 #[test]
 fn r26_metallbs_speakers_run_in_the_pods_network_in_native_mode() {
-    let written = json!({"speaker": {"nodeSelector": {}, "image": {"tag": "v0.15.3"}, "frr": {"enabled": false}}});
+    let written = json!({
+        "imagePullSecrets": [{"name": "mirror"}],
+        "speaker": {"nodeSelector": {}, "image": {"tag": "v0.15.3"}, "memberlist": {"enabled": false}},
+    });
     let wanted = with(calico(), |e| e.metallb.as_mut().unwrap().values = Some(map(written)));
     let addons = addons(&wanted);
     let proxy = find(&addons, "HelmChartProxy", "billing-metallb");
     let of_chart = values(proxy);
     assert_eq!(of_chart["speaker"]["frr"]["enabled"], false);
     assert_eq!(of_chart["frrk8s"]["enabled"], false);
+    assert_eq!(of_chart["speaker"]["memberlist"]["enabled"], true, "else the chart refuses the node selector");
     assert!(!of_chart["speaker"]["nodeSelector"].as_object().unwrap().is_empty(), "the chart's speakers run nowhere");
     let own = documents(
         find(&addons, "ConfigMap", "billing-metallb-speaker")["data"]["speaker.yaml"].as_str().unwrap().as_bytes(),
@@ -319,7 +323,7 @@ fn r26_metallbs_speakers_run_in_the_pods_network_in_native_mode() {
     let namespace = find(&own, "Namespace", proxy["spec"]["namespace"].as_str().unwrap());
     assert_eq!(namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "privileged");
     let pod = &find(&own, "DaemonSet", "speaker")["spec"]["template"]["spec"];
-    assert_eq!(pod["hostNetwork"], false);
+    assert_eq!((&pod["hostNetwork"], &pod["imagePullSecrets"]), (&json!(false), &json!([{"name": "mirror"}])));
     assert_eq!(pod["containers"][0]["image"], "quay.io/metallb/speaker:v0.15.3");
     let env = pod["containers"][0]["env"].as_array().unwrap();
     assert!(!env.iter().any(|e| e["name"] == "METALLB_BGP_TYPE"), "native mode is what is used without a word");

@@ -7,9 +7,11 @@ use model::definition::CountOrPercent;
 use model::policy::{ImagePolicy, ImageRewrite};
 use model::rules::Port;
 use model::want::{Autoscale, Effective, HealthCheckSpec, InstalledCni, Setting, Wanted};
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Kinds that are no custom resources.
 const BUILT_IN: [&str; 2] = ["ConfigMap", "Kustomization"];
@@ -139,6 +141,24 @@ fn every_object_fits_its_crd() {
         "MetalStackMachineTemplate",
     ];
     assert_eq!(kinds, expected);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_object_of_any_definition_fits_its_crd((wanted, lock) in super::random::clusters()) {
+        if let Some(data) = shared_data() {
+            // Schemas are read once for all cases.
+            static SCHEMAS: Mutex<Schemas> = Mutex::new(Schemas(BTreeMap::new()));
+            let mut schemas = SCHEMAS.lock().unwrap_or_else(PoisonError::into_inner);
+            for object in objects(&crate::cluster(&wanted, &lock, &|_| None).files) {
+                if !BUILT_IN.contains(&object["kind"].as_str().unwrap()) {
+                    schemas.check(&data, &object);
+                }
+            }
+        }
+    }
 }
 
 #[test]
