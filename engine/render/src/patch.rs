@@ -31,15 +31,15 @@ pub enum PatchFault {
     /// As `Failed`. `owned`: of a value that the lock may not know yet.
     #[error("{object}: the test of {path} fails: {found} is there")]
     Test { object: String, path: String, found: String, owned: bool },
-    #[error("{object}: {} the engine's", touching(path, place))]
+    #[error("{object}: {}, which is the engine's", touching(path, place))]
     Owned { object: String, path: String, place: String, instead: &'static str },
-    #[error("{object}: {} what no patch may change", touching(path, place))]
+    #[error("{object}: {}, which no patch may change", touching(path, place))]
     Fixed { object: String, path: String, place: &'static str },
 }
 
 /// Which place a pointer concerns, once where both are one.
 fn touching(path: &str, place: &str) -> String {
-    if path == place { format!("{place} is") } else { format!("{path} touches {place}, which is") }
+    if path == place { format!("touches {place}") } else { format!("{path} touches {place}") }
 }
 
 impl PatchFault {
