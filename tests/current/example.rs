@@ -44,8 +44,8 @@ fn update() {
     let _ = bed.run_once().expect(0);
     bed.until_phoned_home();
     let out = root().join("fleet-example");
-    if out.join("rendered").exists() {
-        std::fs::remove_dir_all(out.join("rendered")).expect("it can be removed");
+    for folder in ["rendered", "gitops"].map(|name| out.join(name)).iter().filter(|folder| folder.exists()) {
+        std::fs::remove_dir_all(folder).expect("it can be removed");
     }
     for path in bed.remote.paths().into_iter().filter(|path| gitops_owned(path)) {
         let to = out.join(&path);
@@ -56,7 +56,7 @@ fn update() {
 }
 
 fn gitops_owned(path: &str) -> bool {
-    path.ends_with("cluster.lock.yaml") || path.starts_with("rendered/")
+    path.ends_with("cluster.lock.yaml") || path.starts_with("rendered/") || path.starts_with("gitops/")
 }
 
 #[test]

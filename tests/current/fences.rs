@@ -27,6 +27,8 @@ fn is_document(fence: &Fence) -> bool {
 fn problems(page: &str) -> Vec<String> {
     let mut tree = MemoryTree::default();
     for (path, text) in fleet::init::files(&FleetName::parse("example").expect("a name")) {
+        // The example of a definition becomes one: policies and overlays have somebody to be for.
+        let path = path.replace("cluster.yaml.example", "clusters/example/cluster.yaml");
         tree.files.insert(path, text.into_bytes());
     }
     let now = Timestamp::from_second(1_790_000_000).expect("a time");
@@ -44,7 +46,8 @@ fn problems(page: &str) -> Vec<String> {
         }
         let path = fence.file().map_or_else(|| path(&document), str::to_owned);
         tree.files.insert(path.clone(), fence.text.clone().into_bytes());
-        let loaded = fleet::load(&tree.tree(), &mut fleet::Memo::default(), now);
+        let mut loaded = fleet::load(&tree.tree(), &mut fleet::Memo::default(), now);
+        loaded.findings.extend(render::judge(&mut loaded.want));
         if !fence.info.iter().any(|word| word == "mistake") {
             found.extend(loaded.findings.iter().map(|finding| format!("line {}: {finding:?}", fence.line)));
             continue;
