@@ -17,12 +17,16 @@ mod resolve;
 pub mod rules;
 mod schema;
 mod topology;
+mod touched;
+mod why;
 mod yaml;
 
 pub use load::{Loaded, load, placed, settings};
 pub use memo::Memo;
 pub use metal::metal_findings;
 pub use schema::schemas;
+pub use touched::touched;
+pub use why::{Setting, Source, why};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ mod blocking;
 mod clusters;
 mod documents;
 mod locks;
+mod trace;
 
 use crate::issue::{Issue, Report};
 use crate::memo::Memo;
@@ -18,6 +19,7 @@ use model::want::OrphanLock;
 use model::{EntryKind, Finding, Fleet, Timestamp, Tree, Want, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub(crate) use trace::{Trace, traced};
 
 /// What a tree says, and what is wrong with it.
 #[must_use]

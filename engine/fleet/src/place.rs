@@ -40,6 +40,13 @@ impl<'a> Placer<'a> {
         }
     }
 
+    /// The line of a field that is written in this file, and not only something that could hold it.
+    pub(crate) fn line(&mut self, file: &str, field: &str) -> Option<u32> {
+        self.find(file, "");
+        let Some(Some(opened)) = self.open.get(file) else { return None };
+        exact(&opened.root, field)
+    }
+
     fn read(&self, file: &str) -> Option<Opened> {
         let entry = self.tree.entry(file)?;
         let bytes = self.tree.read(&entry.id, FILE_BYTES_MAX).ok()?;
@@ -70,6 +77,17 @@ fn mark(root: &Node, field: &str) -> Mark {
         (node, rest) = (next, tail);
     }
     best
+}
+
+/// The line of a field that is there and not empty.
+fn exact(root: &Node, field: &str) -> Option<u32> {
+    let (mut node, mut line, mut rest) = (root, root.mark.line, field);
+    while !rest.is_empty() {
+        let (next, mark, tail) = step(node, rest)?;
+        line = mark.unwrap_or_else(|| next.head()).line;
+        (node, rest) = (next, tail);
+    }
+    (!node.is_null()).then_some(line)
 }
 
 /// One step down a path as `spec.pools[0].size`; a key may have dots itself.

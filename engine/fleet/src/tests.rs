@@ -9,3 +9,4 @@ mod overlays;
 mod resolution;
 mod schemas;
 mod trees;
+mod why;

@@ -178,7 +178,7 @@ impl<'a> Resolving<'a, '_> {
         })
     }
 
-    fn selected(&self, definition: &ClusterDefinition, home: &Home<'_>) -> Selected<'a> {
+    pub(super) fn selected(&self, definition: &ClusterDefinition, home: &Home<'_>) -> Selected<'a> {
         let overlays = self.overlays;
         if overlays.is_empty() {
             return Selected { layers: Vec::new(), broken: None };
@@ -189,7 +189,12 @@ impl<'a> Resolving<'a, '_> {
     }
 
     /// None where no overlay gives anything: then the definition is used as it is.
-    fn given(&mut self, path: &str, definition: &ClusterDefinition, layers: &[&'a Layer]) -> Option<Given<'a>> {
+    pub(super) fn given(
+        &mut self,
+        path: &str,
+        definition: &ClusterDefinition,
+        layers: &[&'a Layer],
+    ) -> Option<Given<'a>> {
         let layers: Vec<&Layer> = layers.iter().copied().filter(|layer| layer.gives.is_some()).collect();
         if layers.is_empty() {
             return None;
@@ -206,8 +211,8 @@ impl<'a> Resolving<'a, '_> {
 }
 
 /// The overlays of one cluster.
-struct Selected<'a> {
-    layers: Vec<&'a Layer>,
+pub(super) struct Selected<'a> {
+    pub(super) layers: Vec<&'a Layer>,
     /// One that cannot be read and is, or may be, for this cluster.
     broken: Option<&'a str>,
 }

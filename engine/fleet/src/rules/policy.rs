@@ -64,9 +64,12 @@ pub(super) fn unique<T: Display + PartialEq>(
 fn versions(versions: &[OfferedVersion], report: &mut Report<'_>) {
     const LIST: &str = "spec.kubernetes.versions";
     unique(LIST, "version", versions.iter().map(|v| &v.version), report);
-    let classified = versions.iter().map(|v| (v.classification, Some(v.version.minor()), v.version.to_string()));
+    let classified = versions.iter().map(|v| Classified {
+        classification: v.classification,
+        minor: Some(v.version.minor()),
+        version: v.version.to_string(),
+    });
     let classified: Vec<_> = classified.collect();
-    let classified: Vec<_> = classified.iter().map(|(c, minor, version)| (*c, *minor, version.as_str())).collect();
     one_supported(LIST, &classified, report);
     let highest = versions.iter().enumerate().max_by(|a, b| a.1.version.cmp(&b.1.version));
     if let Some((index, highest)) = highest.filter(|(_, v)| v.expiration_date.is_some()) {
@@ -78,15 +81,20 @@ fn versions(versions: &[OfferedVersion], report: &mut Report<'_>) {
     }
 }
 
+/// A version of Kubernetes or of an image.
+struct Classified {
+    classification: Classification,
+    minor: Option<(u64, u64)>,
+    version: String,
+}
+
 /// Which one of a minor is meant must be clear: a short version resolves to the supported one.
-fn one_supported(list: &str, versions: &[(Classification, Option<(u64, u64)>, &str)], report: &mut Report<'_>) {
-    for (index, (classification, minor, version)) in versions.iter().enumerate() {
-        let same = |other: &&(Classification, Option<(u64, u64)>, &str)| {
-            other.0 == Classification::Supported && other.1 == *minor && other.2 != *version
-        };
-        let earlier = versions[..index].iter().find(same);
-        if let (Classification::Supported, Some(_), Some((_, _, other))) = (classification, minor, earlier) {
-            let message = format!("{version} and {other} are both supported; one of a minor is");
+fn one_supported(list: &str, versions: &[Classified], report: &mut Report<'_>) {
+    let supported = |v: &Classified| v.classification == Classification::Supported && v.minor.is_some();
+    for (index, one) in versions.iter().enumerate().filter(|(_, v)| supported(v)) {
+        let same = |other: &&Classified| supported(other) && other.minor == one.minor && other.version != one.version;
+        if let Some(other) = versions[..index].iter().find(same) {
+            let message = format!("{} and {} are both supported; one of a minor is", one.version, other.version);
             report
                 .error(POLICY_VERSIONS, &format!("{list}[{index}].classification"), message)
                 .mend("set the older one to deprecated");

@@ -21,16 +21,18 @@ pub(super) fn now() -> Timestamp {
 
 /// All of `fleet-example/`, with what the engine committed.
 pub(super) fn whole_example() -> MemoryTree {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fleet-example");
-    let mut tree = MemoryTree::default();
-    read_into(&mut tree, &root, &root);
-    tree
+    read("../../fleet-example")
 }
 
-/// The human documents of `fleet-example/`.
+/// A fleet of three clusters without locks: what the cases here are made from.
 pub(super) fn example() -> MemoryTree {
-    let mut tree = whole_example();
-    tree.files.retain(|path, _| !path.ends_with(".lock.yaml") && !path.starts_with("rendered/"));
+    read("src/tests/fleet")
+}
+
+fn read(folder: &str) -> MemoryTree {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut tree = MemoryTree::default();
+    read_into(&mut tree, &root, &root);
     tree
 }
 

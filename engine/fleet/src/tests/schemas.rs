@@ -1,6 +1,6 @@
 //! The committed schemas are the ones of the types, and describe what is accepted.
 
-use super::kit::example;
+use super::kit::{example, whole_example};
 use crate::{init, schemas};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -51,10 +51,12 @@ fn every_object_refuses_unknown_fields() {
 #[test]
 fn the_example_is_valid_by_the_published_schemas() {
     let schemas = schemas();
-    for (path, bytes) in &example().files {
+    let trees = [example().files, whole_example().files];
+    for (path, bytes) in trees.iter().flatten() {
         let kind = match path.as_str() {
             "fleet.yaml" => "fleet.json",
             path if path.starts_with("policies/") => "clusterpolicy.json",
+            path if path.starts_with("overlays/") => "overlay.json",
             path if path.ends_with("cluster.yaml") => "clusterdefinition.json",
             _ => continue,
         };

@@ -1,6 +1,6 @@
 //! Machine images and machine types of a policy, and where container images come from.
 
-use super::{one_supported, unique};
+use super::{Classified, one_supported, unique};
 use crate::issue::Report;
 use crate::rules::addons::version_tag;
 use crate::rules::{EMPTY_LIST, IMAGE_REWRITE, POLICY_IMAGE, QUANTITY};
@@ -49,12 +49,12 @@ fn machine_image(index: usize, image: &MachineImage, report: &mut Report<'_>) {
         }
         version_tag(&format!("{versions}[{i}].kubeVip"), &version.kube_vip, report);
     }
-    let classified = image.versions.iter().map(|v| (v.classification, minor(&v.version), v.version.as_str()));
+    let classified = image.versions.iter().map(|v| Classified {
+        classification: v.classification,
+        minor: numbers(&v.version).map(|[major, minor, _]| (major, minor)),
+        version: v.version.clone(),
+    });
     one_supported(&versions, &classified.collect::<Vec<_>>(), report);
-}
-
-fn minor(version: &str) -> Option<(u64, u64)> {
-    numbers(version).map(|[major, minor, _]| (major, minor))
 }
 
 /// The numbers of an image's version; leading zeros are tolerated, as metal-api does.

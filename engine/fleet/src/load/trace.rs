@@ -1,0 +1,43 @@
+//! One cluster with all that it is made from, for saying where its values come from.
+
+use super::clusters::{self, Cluster, Resolving};
+use super::documents::Documents;
+use super::locks::Locks;
+use crate::memo::Memo;
+use crate::overlays::Given;
+use crate::resolve::{Around, Home, Offer};
+use model::{ClusterId, Fleet, Timestamp, Tree};
+
+pub(crate) struct Trace<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) home: &'a Home<'a>,
+    pub(crate) given: Option<&'a Given<'a>>,
+    pub(crate) cluster: &'a Cluster<'a>,
+    pub(crate) offer: &'a Offer,
+}
+
+/// What `tell` makes of a cluster. None where there is no such cluster, or where it cannot be resolved.
+pub(crate) fn traced<R>(
+    tree: &Tree,
+    memo: &mut Memo,
+    now: Timestamp,
+    id: &ClusterId,
+    tell: impl FnOnce(&Trace<'_>) -> R,
+) -> Option<R> {
+    let issues = &mut Vec::new();
+    memo.begin();
+    let documents = Documents::read(tree, memo, issues);
+    let fleet = documents.fleet.as_deref()?;
+    let around = Around { fleet, policies: &documents.policies, broken_policies: &documents.broken_policies, now };
+    let mut defined = clusters::identify(&documents, &around, issues);
+    let locks = Locks::of(&documents, &defined, issues);
+    clusters::elect(&mut defined, &locks, issues);
+    let defined = defined.iter().find(|d| d.home.id == *id && !d.loses)?;
+    let mut resolving = Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let layers = resolving.selected(defined.definition, &defined.home).layers;
+    let given = resolving.given(defined.path, defined.definition, &layers);
+    let cluster = resolving.resolve(defined, issues)?;
+    memo.end();
+    let offer = documents.policies.get(&cluster.effective.policy)?;
+    Some(tell(&Trace { fleet, home: &defined.home, given: given.as_ref(), cluster: &cluster, offer }))
+}
