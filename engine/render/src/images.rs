@@ -8,7 +8,7 @@ use crate::kinds::{Objects, calico, charts, cilium, metallb, name_of};
 use crate::patch;
 use crate::probe::placeholder_lock;
 use model::images::host;
-use model::policy::ImagePolicy;
+use model::policy::{ImagePolicy, ImageRewrite};
 use model::want::{Effective, Wanted};
 use model::{ClusterLock, Finding, Place};
 use serde::Serialize;
@@ -54,7 +54,9 @@ pub fn unmapped(wanted: &Wanted, lock: &ClusterLock) -> Vec<BillEntry> {
 
 /// Upstream names that are not among these are the rendered ones.
 fn bill(wanted: &Wanted, lock: &ClusterLock, upstream: &BTreeMap<Key, String>) -> Vec<BillEntry> {
-    let targets: BTreeSet<_> = wanted.effective.images.rewrite.iter().map(|rule| host(&rule.to)).collect();
+    // A host alone would read as an image's name.
+    let target = |rule: &ImageRewrite| host(&format!("{}/", rule.to.trim_end_matches('/')));
+    let targets: BTreeSet<_> = wanted.effective.images.rewrite.iter().map(target).collect();
     let mut seen = BTreeSet::new();
     let mut bill = Vec::new();
     for (key, found) in named(&objects(wanted, lock)) {

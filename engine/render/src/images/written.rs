@@ -127,7 +127,10 @@ fn named(
     value: &Value,
     is_container: bool,
 ) -> Option<(Form, String)> {
-    if !key.to_ascii_lowercase().ends_with("image") && key != "imageRepository" {
+    // Operators take what they start from their environment.
+    let is_variable =
+        || key == "value" && around.get("name").and_then(Value::as_str).is_some_and(|n| n.contains("IMAGE"));
+    if !key.to_ascii_lowercase().ends_with("image") && key != "imageRepository" && !is_variable() {
         return None;
     }
     match value {
@@ -247,6 +250,7 @@ mod tests {
             "machine": {"image": "capms-ubuntu-1.34.2"},
             "disk": {"image": "https://ghcr.io/disk.img"},
             "pauseImage": "ghcr.io/pause:3",
+            "env": [{"name": "RELATED_IMAGE_X", "value": "ghcr.io/x:v1"}, {"name": "URL", "value": "ghcr.io/x:v1"}],
             "text": "ghcr.io/not/an/image:v1",
         });
         let found: Vec<_> = references(&value).into_iter().map(|w| (w.at, w.reference)).collect();
@@ -261,6 +265,7 @@ mod tests {
                 ("/sidecarImage", "ghcr.io/s:v2@sha256:00"),
                 ("/operator", "docker.io/t/o"),
                 ("/pauseImage", "ghcr.io/pause:3"),
+                ("/env/0/value", "ghcr.io/x:v1"),
             ]
         );
         rewrite(&policy(), &mut value);
@@ -268,6 +273,10 @@ mod tests {
         assert_eq!(value["spec"]["containers"][0], json!({"name": "image", "image": "r.io/ghcr/a/b:v1"}));
         assert_eq!(value["image"], json!({"registry": "r.io/hub", "repository": "a/b", "tag": 1.5}));
         assert_eq!(value["sidecarImage"]["repository"], "r.io/ghcr/s");
+        assert_eq!(
+            (&value["env"][0]["value"], &value["env"][1]["value"]),
+            (&json!("r.io/ghcr/x:v1"), &json!("ghcr.io/x:v1"))
+        );
         assert_eq!(value["operator"], json!({"registry": "r.io/hub", "image": "t/o"}));
         assert_eq!(
             (&value["machine"]["image"], &value["pauseImage"]),

@@ -3,7 +3,7 @@
 use super::charts::{Chart, KUBE_SYSTEM, merged, set};
 use crate::facts::{CNI_LABEL, Facts};
 use model::want::CniSpec;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub(crate) const CHART: &str = "tigera-operator";
 const REPOSITORY: &str = "https://docs.tigera.io/calico/charts";
@@ -42,7 +42,8 @@ pub(crate) fn chart(facts: Facts<'_>, spec: &CniSpec) -> Value {
         "goldmane": {"enabled": false},
         "whisker": {"enabled": false},
     });
-    let mut values = merged(facts, ours, values.as_ref(), &[]);
+    let written = values.clone().map(|values| with_registry(facts, values));
+    let mut values = merged(facts, ours, written.as_ref(), &[]);
     mirror(facts, &mut values, &version.value);
     let chart = Chart {
         name: &facts.named("calico-cni"),
@@ -55,6 +56,16 @@ pub(crate) fn chart(facts: Facts<'_>, spec: &CniSpec) -> Value {
         values: Some(values),
     };
     chart.object(facts)
+}
+
+/// A written name of the operator's image, which the chart puts behind its own registry, says so where rules apply.
+fn with_registry(facts: Facts<'_>, mut written: Map<String, Value>) -> Map<String, Value> {
+    let operator = written.get_mut("tigeraOperator").and_then(Value::as_object_mut);
+    let has_rules = !facts.effective().images.rewrite.is_empty();
+    if let Some(operator) = operator.filter(|operator| has_rules && operator.contains_key("image")) {
+        operator.entry("registry").or_insert_with(|| OPERATOR_REGISTRY.into());
+    }
+    written
 }
 
 /// The registries of the operator and of what it installs, where a rule maps them and nobody wrote them.

@@ -8,6 +8,7 @@ use model::images::host;
 use model::patch::{Patch, PatchTarget};
 use model::policy::{ImagePolicy, ImageRewrite};
 use model::want::{Flavor, InstalledCni, SourcedPatch, Wanted};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -143,6 +144,40 @@ fn calicos_registries_follow_the_rules_in_the_form_that_it_takes() {
         of(&[("quay.io", "m.io/q")], "v3.31.0"),
         json!([{"registry": "m.io/q"}, "m.io/q/", null, "m.io/q/calico/ctl"])
     );
+}
+
+#[test]
+fn a_written_image_of_calicos_operator_is_behind_its_registry() {
+    let wanted = with(everything("billing", Flavor::Calico, "1.34.2", InstalledCni::Calico), |e| {
+        e.images.rewrite = rules(&[("docker.io", "m.io/hub"), ("quay.io", "m.io/quay")]);
+        let written = json!({"tigeraOperator": {"image": "own/operator", "version": "v1"}});
+        e.cni.as_mut().unwrap().values = serde_json::from_value(written).unwrap();
+    });
+    let bill = bill(&wanted);
+    let operator = bill.iter().find(|entry| entry.reference.contains("operator:v1")).unwrap();
+    assert_eq!(operator.reference, "m.io/quay/own/operator:v1");
+    assert_eq!(operator.upstream, "quay.io/own/operator:v1");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Whatever is in a definition: with a rule for every host, nothing is fetched from elsewhere.
+    #[test]
+    fn a_rule_for_every_host_leaves_none((wanted, lock) in super::random::clusters()) {
+        let open = with(wanted, |e| e.images = ImagePolicy::default());
+        let hosts: BTreeSet<_> = crate::images(&open, &lock).iter().map(|entry| host(&entry.upstream)).collect();
+        let rewrite = hosts.iter().map(|from| ImageRewrite { from: from.clone(), to: "mirror.example.com".to_owned() });
+        let images = ImagePolicy { airgapped: true, rewrite: rewrite.collect() };
+        let closed = with(open.clone(), |e| e.images = images);
+        let bill = crate::images(&closed, &lock);
+        let left: Vec<_> = bill.iter().filter(|e| !e.mapped || host(&e.reference) != "mirror.example.com").collect();
+        prop_assert!(left.is_empty(), "{left:?}");
+        let upstream: BTreeSet<_> = bill.into_iter().map(|entry| entry.upstream).collect();
+        let before: BTreeSet<_> = crate::images(&open, &lock).into_iter().map(|entry| entry.reference).collect();
+        prop_assert_eq!(upstream, before);
+        prop_assert!(image_findings(&closed).is_empty());
+    }
 }
 
 #[test]
