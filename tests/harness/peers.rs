@@ -12,8 +12,10 @@
 //!
 //! A new peer is a variant of [`Peer`], a recipe, and a folder in `tests/peers/` with a complete `go.mod` and `go.sum`.
 
+pub mod argocd;
 mod build;
 pub mod control_plane;
+pub mod flux;
 pub mod gitea;
 mod recipe;
 
@@ -39,6 +41,14 @@ pub enum Peer {
     CapiKubeadmBootstrap,
     /// Its kubeadm control plane provider.
     CapiKubeadmControlPlane,
+    /// All roles of Argo CD in one binary, with its CRDs. Three and a half minutes to build.
+    ArgoCd,
+    /// Flux's kustomize-controller, with its CRD and those of its sources. Two minutes to build.
+    KustomizeController,
+    /// What Argo CD calls for folders with a `kustomization.yaml`. Ten seconds to build.
+    Kustomize,
+    /// The cache of Argo CD. Two seconds to build.
+    Redis,
 }
 
 /// Why a peer is not there.

@@ -7,7 +7,7 @@ mod capi;
 mod client;
 mod crds;
 mod pki;
-mod processes;
+pub(super) mod processes;
 mod start;
 
 pub use client::{ApiError, Apply, Client, ObjectRef};

@@ -15,12 +15,15 @@ const CAPI: &str = concat!(
     "-X sigs.k8s.io/cluster-api/version.gitMinor=14 -X sigs.k8s.io/cluster-api/version.gitTreeState=clean",
 );
 
+const ARGOCD: &str = "-s -w -X github.com/argoproj/argo-cd/v3/common.version=3.2.11";
+
 /// The folder below `tests/peers` with go.mod and sources. Programs of one module share one.
 pub(super) fn folder(peer: Peer) -> &'static str {
     match peer {
         Peer::KubeApiserver | Peer::KubeControllerManager => "kube",
         Peer::CapiCore | Peer::CapiKubeadmBootstrap | Peer::CapiKubeadmControlPlane => "capi",
-        Peer::Gitea | Peer::MetalGoProbe | Peer::Etcd => of(peer).name,
+        Peer::KustomizeController => "flux-kustomize",
+        Peer::Gitea | Peer::MetalGoProbe | Peer::Etcd | Peer::ArgoCd | Peer::Kustomize | Peer::Redis => of(peer).name,
     }
 }
 
@@ -67,6 +70,16 @@ pub(super) fn of(peer: Peer) -> Recipe {
             "sigs.k8s.io/cluster-api/controlplane/kubeadm",
             &["controlplane/kubeadm/config"],
         ),
+        Peer::ArgoCd => Recipe {
+            share: Some(("github.com/argoproj/argo-cd/v3", &["manifests/crds", "manifests/base/config"])),
+            ..pure("argocd", "github.com/argoproj/argo-cd/v3/cmd", ARGOCD)
+        },
+        Peer::KustomizeController => Recipe {
+            share: Some(("github.com/fluxcd/kustomize-controller", &["config/crd/bases"])),
+            ..pure("kustomize-controller", "github.com/fluxcd/kustomize-controller", "-s -w")
+        },
+        Peer::Kustomize => pure("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "-s -w"),
+        Peer::Redis => pure("redis", ".", "-s -w"),
     }
 }
 

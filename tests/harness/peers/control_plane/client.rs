@@ -184,7 +184,7 @@ impl Client {
     }
 
     /// Whether an address with a certificate of the same authority, or without TLS, answers well.
-    pub(super) fn is_healthy(&self, url: &str) -> bool {
+    pub(in crate::peers) fn is_healthy(&self, url: &str) -> bool {
         self.agent.get(url).call().is_ok_and(|answer| answer.status().is_success())
     }
 

@@ -25,21 +25,21 @@ for f in "$0"/*.pid; do kill -KILL "$(cat "$f")"; done
 rm -rf "$0" || rm -rf "$0""#;
 
 #[derive(Debug)]
-pub(super) struct Processes {
+pub(in crate::peers) struct Processes {
     running: Vec<(&'static str, Child)>,
     sweeper: Child,
     dir: TempDir,
 }
 
 /// What came of a try to start something.
-pub(super) enum Started {
+pub(in crate::peers) enum Started {
     Ready,
     /// It ended by itself, as it does when a port was taken.
     Ended,
 }
 
 impl Processes {
-    pub(super) fn new() -> Self {
+    pub(in crate::peers) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("control-plane-").tempdir().expect("a temporary folder");
         fs::create_dir(dir.path().join("home")).expect("a home");
         let mut sweeper = Command::new("sh");
@@ -48,19 +48,19 @@ impl Processes {
         Self { running: Vec::new(), sweeper, dir }
     }
 
-    pub(super) fn dir(&self) -> &Path {
+    pub(in crate::peers) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
     /// A command with nothing of the machine's environment.
-    pub(super) fn command(&self, binary: &Path) -> Command {
+    pub(in crate::peers) fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
         hermetic(&mut command, &self.dir().join("home"));
         command.env("TMPDIR", self.dir()).current_dir(self.dir());
         command
     }
 
-    pub(super) fn spawn(&mut self, name: &'static str, command: &mut Command) {
+    pub(in crate::peers) fn spawn(&mut self, name: &'static str, command: &mut Command) {
         let log = File::create(self.dir().join(format!("{name}.log"))).expect("a log");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         let child = command.spawn().unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -69,7 +69,7 @@ impl Processes {
     }
 
     /// Starts something on new ports until it stays. `attempt` starts it and says how it went.
-    pub(super) fn until_started(what: &str, mut attempt: impl FnMut() -> Started) {
+    pub(in crate::peers) fn until_started(what: &str, mut attempt: impl FnMut() -> Started) {
         for _ in 0..PORT_TRIES {
             match attempt() {
                 Started::Ready => return,
@@ -80,7 +80,7 @@ impl Processes {
     }
 
     /// Waits until all of it is ready. When one of the named programs ended instead, the others of them are ended too.
-    pub(super) fn wait(&mut self, names: &[&'static str], mut is_ready: impl FnMut() -> bool) -> Started {
+    pub(in crate::peers) fn wait(&mut self, names: &[&'static str], mut is_ready: impl FnMut() -> bool) -> Started {
         let ready = until(START_LIMIT, || match (self.has_ended(names), is_ready()) {
             (true, _) => Some(Started::Ended),
             (false, true) => Some(Started::Ready),
@@ -114,7 +114,7 @@ impl Processes {
         });
     }
 
-    pub(super) fn logs(&self) -> String {
+    pub(in crate::peers) fn logs(&self) -> String {
         let log = |(name, _): &(&'static str, Child)| {
             let text = fs::read(self.dir().join(format!("{name}.log"))).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
@@ -146,13 +146,13 @@ fn kill(child: &mut Child) {
 }
 
 /// Ports that were free a moment ago. These programs cannot choose their own and say which.
-pub(super) fn free_ports<const N: usize>() -> [u16; N] {
+pub(in crate::peers) fn free_ports<const N: usize>() -> [u16; N] {
     let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     held.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 
 /// Looks until there is something, at most `limit`.
-pub(super) fn until<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+pub(in crate::peers) fn until<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
         if let Some(found) = look() {

@@ -1,0 +1,30 @@
+//! Brings up kustomize-controller.
+
+use super::NAMESPACE;
+use crate::peers::Installed;
+use crate::peers::control_plane::processes::{Processes, free_ports};
+use crate::peers::control_plane::{Apply, ControlPlane};
+use serde_json::json;
+
+const CONTROLLER: &str = "kustomize-controller";
+
+pub(super) fn start(plane: &ControlPlane, controller: &Installed) -> Processes {
+    let client = plane.client();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    let applied = client.apply(&namespace, Apply::by("flux-install").forced());
+    applied.unwrap_or_else(|e| panic!("namespace {NAMESPACE}: {e}"));
+    let mut processes = Processes::new();
+    Processes::until_started(CONTROLLER, || {
+        let [metrics, health] = free_ports();
+        let mut command = processes.command(&controller.binary);
+        command.env("KUBECONFIG", plane.kubeconfig()).env("RUNTIME_NAMESPACE", NAMESPACE);
+        command.args(["--metrics-addr", &format!("127.0.0.1:{metrics}"), "--health-addr"]);
+        command.arg(format!("127.0.0.1:{health}"));
+        // As Flux is installed, save that what waits for something looks every second.
+        command.args(["--watch-all-namespaces=true", "--no-remote-bases=true", "--requeue-dependency", "1s"]);
+        processes.spawn(CONTROLLER, &mut command);
+        let ready = format!("http://127.0.0.1:{health}/readyz");
+        processes.wait(&[CONTROLLER], || client.is_healthy(&ready))
+    });
+    processes
+}
