@@ -14,6 +14,7 @@ mod run;
 mod schema;
 mod validate;
 mod version;
+mod why;
 
 use crate::exit::Exit;
 use anyhow::Context as _;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Run(run::RunArgs),
     Render(render::RenderArgs),
     Diff(diff::DiffArgs),
+    Why(why::WhyArgs),
     Images(images::ImagesArgs),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
@@ -49,6 +51,7 @@ impl Command {
             | Self::Plan(_)
             | Self::Render(_)
             | Self::Diff(_)
+            | Self::Why(_)
             | Self::Images(_)
             | Self::MetalSim(_)
             | Self::Schema(_)
@@ -68,6 +71,7 @@ impl Command {
             Self::Run(args) => block_on(run::run(args)),
             Self::Render(args) => render::render(&args),
             Self::Diff(args) => diff::diff(&args),
+            Self::Why(args) => why::why(&args),
             Self::Images(args) => images::images(&args),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),

@@ -9,7 +9,7 @@ pub(crate) enum Exit {
     Done,
     /// An error, findings, or incomplete.
     Failed,
-    /// Changes are pending; only `plan` says so.
+    /// Changes are pending; only `plan` and `diff` say so.
     Pending,
     /// The command line or what it names cannot be used (sysexits' EX_USAGE).
     Usage,
@@ -38,6 +38,10 @@ impl Usage {
     pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: hint.into() }
     }
+
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
 }
 
 /// Says on stderr why a command failed, and gives its code. A reader that went away (`| head`) is no failure.
@@ -52,7 +56,7 @@ pub(crate) fn failed(error: &anyhow::Error) -> Exit {
     crate::output::talk::error(error);
     match error.downcast_ref::<Usage>() {
         Some(usage) => {
-            crate::output::talk::hint(&usage.hint);
+            crate::output::talk::hint(usage.hint());
             Exit::Usage
         }
         None => Exit::Failed,

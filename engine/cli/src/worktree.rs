@@ -28,6 +28,11 @@ pub(crate) fn tree(root: &Path) -> anyhow::Result<Tree> {
     Ok(Tree::new(entries, Arc::new(Files(files))))
 }
 
+/// Whether a file is one that documents are read from; others get no Git id.
+fn is_yaml(path: &str) -> bool {
+    path.ends_with(".yaml") || path.ends_with(".yml")
+}
+
 /// The files of a tree by id, with their sizes when they were walked.
 struct Files(HashMap<BlobId, PathBuf>);
 
@@ -83,8 +88,7 @@ impl Walk<'_> {
         if !kind.is_file() {
             return Ok(());
         }
-        let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-        let id = if is_yaml && entry.metadata()?.len() <= HASHED_BYTES_MAX {
+        let id = if is_yaml(&path) && entry.metadata()?.len() <= HASHED_BYTES_MAX {
             model::digest::blob_id(&std::fs::read(&on_disk)?)
         } else {
             // Only has to differ from every other id.

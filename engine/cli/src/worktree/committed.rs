@@ -3,6 +3,7 @@
 //! Asked of the program `git`, not of libgit2: it is the user's own repository, with their configuration, their
 //! ownership rules and whatever repository format their Git knows. What did not change is read from the work tree.
 
+use crate::exit::Usage;
 use anyhow::{Context as _, bail};
 use model::{BlobId, Entry, EntryKind, ReadBlob, ReadError, Tree};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 pub(crate) fn tree(root: &Path, revision: Option<&str>, now: &Tree) -> anyhow::Result<Option<Tree>> {
     let Ok(prefix) = asked(root, &["rev-parse", "--show-prefix"]) else {
         return match revision {
-            Some(revision) => bail!("{} is in no Git work tree, so it has no {revision}", root.display()),
+            Some(_) => Err(no_revision(format!("{} is in no Git work tree", root.display()))),
             None => Ok(None),
         };
     };
@@ -22,7 +23,9 @@ pub(crate) fn tree(root: &Path, revision: Option<&str>, now: &Tree) -> anyhow::R
     let commit = match (asked(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &named]), revision) {
         (Ok(commit), _) => String::from_utf8(commit)?,
         (Err(_), None) => return Ok(None),
-        (Err(_), Some(revision)) => bail!("{} knows no revision {revision}", root.display()),
+        (Err(_), Some(revision)) => {
+            return Err(no_revision(format!("the repository of {} knows no revision {revision}", root.display())));
+        }
     };
     let of_folder = format!("{}:{}", commit.trim(), prefix.trim_end_matches('\n'));
     let Ok(listing) = asked(root, &["ls-tree", "-r", "-z", "--full-tree", &of_folder]) else {
@@ -33,8 +36,13 @@ pub(crate) fn tree(root: &Path, revision: Option<&str>, now: &Tree) -> anyhow::R
     let entries = lines.map(entry).collect::<Option<Vec<_>>>();
     let entries =
         entries.with_context(|| format!("what `git ls-tree` says of {} is not understood", root.display()))?;
+    let entries = entries.into_iter().filter_map(|entry| comparable(entry, now)).collect();
     let reader = Objects { root: root.to_owned(), now: now.clone() };
     Ok(Some(Tree::new(entries, Arc::new(reader))))
+}
+
+fn no_revision(what: String) -> anyhow::Error {
+    Usage::new(what, "name a commit, a branch or a tag of the repository that the folder is in").into()
 }
 
 /// `<mode> <type> <id>\t<path>`.
@@ -51,6 +59,16 @@ fn entry(line: &[u8]) -> Option<Entry> {
     // Repositories with SHA-256 have longer ids; theirs say nothing about the work tree.
     let id: git::Oid = about.nth(1)?.parse().ok()?;
     Some(Entry { path: path.to_owned(), id: BlobId(id.0), kind })
+}
+
+/// The entry as a walk over a folder would have it: what is not hashed there counts as unchanged.
+fn comparable(entry: Entry, now: &Tree) -> Option<Entry> {
+    match entry.kind {
+        EntryKind::File | EntryKind::Executable if super::is_yaml(&entry.path) => {
+            Some(Entry { kind: EntryKind::File, ..entry })
+        }
+        _ => now.entry(&entry.path).cloned(),
+    }
 }
 
 /// Blobs of the work tree where they are the same, else of the repository.
@@ -104,6 +122,7 @@ mod tests {
         let fleet = home.path().join("fleet");
         write(&fleet.join("policies/default.yaml"), "old");
         write(&fleet.join("fleet.yaml"), "same");
+        write(&fleet.join("policies/README.md"), "not read");
         let now = || super::super::tree(&fleet).unwrap();
         assert!(tree(&fleet, None, &now()).unwrap().is_none(), "no repository");
         assert!(tree(&fleet, Some("HEAD"), &now()).is_err());
@@ -113,10 +132,13 @@ mod tests {
         run(home.path(), &["commit", "-q", "-m", "first"]);
         write(&fleet.join("policies/default.yaml"), "new");
         write(&fleet.join("policies/more.yaml"), "more");
+        write(&fleet.join("policies/README.md"), "not hashed");
         let now = now();
         let before = tree(&fleet, None, &now).unwrap().unwrap();
         let paths: Vec<_> = before.entries().iter().map(|e| e.path.as_str()).collect();
-        assert_eq!(paths, ["fleet.yaml", "policies/default.yaml"]);
+        assert_eq!(paths, ["fleet.yaml", "policies/README.md", "policies/default.yaml"]);
+        // Only what a document is read from can differ.
+        assert_eq!(before.entry("policies/README.md"), now.entry("policies/README.md"));
         let read = |path: &str| before.read(&before.entry(path).unwrap().id, 100).unwrap();
         assert_eq!((read("policies/default.yaml"), read("fleet.yaml")), (b"old".to_vec(), b"same".to_vec()));
         let changed = before.entry("policies/default.yaml").unwrap().id;

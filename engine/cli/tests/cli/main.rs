@@ -16,3 +16,4 @@ mod schema;
 mod support;
 mod usage;
 mod validate;
+mod why;

@@ -1,4 +1,4 @@
-use crate::support::{Output, ferrofleet, output};
+use crate::support::{Output, ferrofleet, git, output};
 use std::path::Path;
 
 /// A fleet as `init` makes it, with one definition.
@@ -84,4 +84,44 @@ fn with_metal_what_metal_api_knows_is_checked() {
     assert_eq!(offline.stdout, "no findings in 1 definition\n");
     let found = output(sim.command(home.path()).args(["validate", "f", "--metal"])).expect(1);
     assert!(found.stdout.contains("nowhere") && found.stdout.contains("1 error"), "{}", found.stdout);
+}
+
+/// What a reviewer does not see in a diff; no finding, and nothing to fail for.
+#[test]
+fn a_changed_policy_names_the_clusters_that_it_touches() {
+    let home = fleet(GOOD);
+    let home = home.path();
+    git(home, &["init", "-q", "f"]);
+    git(home, &["-C", "f", "add", "--all"]);
+    git(home, &["-C", "f", "commit", "-q", "-m", "A fleet"]);
+    assert_eq!(validate(home, &[]).expect(0).stdout, "no findings in 1 definition\n");
+    let policy = home.join("f/policies/default.yaml");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    assert!(text.contains("10.240.0.0/13"), "{text}");
+    std::fs::write(&policy, text.replace("10.240.0.0/13", "10.232.0.0/13")).unwrap();
+    std::fs::create_dir_all(home.join("f/overlays")).unwrap();
+    let overlay = "apiVersion: fleet.metal-stack.io/v1alpha1\nkind: Overlay\nmetadata: {name: nobody}\n\
+        spec:\n  selector: {matchLabels: {no: body}}\n  definition: {controlPlane: {replicas: 3}}\n";
+    std::fs::write(home.join("f/overlays/nobody.yaml"), overlay).unwrap();
+    let touched = validate(home, &[]).expect(0);
+    insta::assert_snapshot!("validate_touched", touched.stdout);
+    let json: serde_json::Value = serde_json::from_str(&validate(home, &["-o", "json"]).expect(0).stdout).unwrap();
+    let expected = serde_json::json!({"overlays/nobody.yaml": [], "policies/default.yaml": ["default.shop"]});
+    assert_eq!((&json["touched"], &json["errors"]), (&expected, &0.into()));
+    git(home, &["-C", "f", "add", "--all"]);
+    git(home, &["-C", "f", "commit", "-q", "-m", "Another range"]);
+    assert!(!validate(home, &[]).expect(0).stdout.contains("Changed since"));
+    let since = validate(home, &["--against", "HEAD~1"]).expect(0).stdout;
+    assert_eq!(since, touched.stdout.replace("HEAD", "HEAD~1"));
+    let unknown = validate(home, &["--against", "nope"]).expect(64);
+    assert!(unknown.stderr.starts_with("error: the repository of f knows no revision nope\n"), "{}", unknown.stderr);
+}
+
+#[test]
+fn without_git_nothing_is_compared() {
+    let home = fleet(GOOD);
+    let json = validate(home.path(), &["-o", "json"]).expect(0).stdout;
+    assert!(!json.contains("touched"), "{json}");
+    let asked = validate(home.path(), &["--against", "HEAD"]).expect(64);
+    assert!(asked.stderr.starts_with("error: f is in no Git work tree\n"), "{}", asked.stderr);
 }
