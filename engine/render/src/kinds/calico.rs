@@ -17,6 +17,9 @@ const OPERATOR_PATH: &str = "tigera/operator";
 /// What the operator installs with our values, with the chart's version for a tag.
 const COMPONENTS: [&str; 8] =
     ["apiserver", "cni", "csi", "kube-controllers", "node", "node-driver-registrar", "pod2daemon-flexvol", "typha"];
+/// What it installs where the values turn it on.
+const OPTIONAL: [(&str, &str); 3] =
+    [("goldmane", "/goldmane/enabled"), ("whisker", "/whisker/enabled"), ("whisker-backend", "/whisker/enabled")];
 const COMPONENTS_PATH: &str = "calico";
 /// Of the hook that uninstalls.
 const CTL_PLACE: &str = "/calicoctl/image";
@@ -107,7 +110,10 @@ pub(crate) fn references(values: &Value, version: &str) -> Vec<(&'static str, St
     let mut found = vec![("/tigeraOperator", format!("{operator}{tag}"))];
     let registry = text("/installation/registry").unwrap_or_else(|| registry_of(version));
     let path = text("/installation/imagePath").unwrap_or(COMPONENTS_PATH);
-    found.extend(COMPONENTS.map(|name| ("/installation/registry", format!("{registry}/{path}/{name}:{version}"))));
+    let is_on = |(_, switch): &&(&str, &str)| values.pointer(switch) == Some(&json!(true));
+    let optional = OPTIONAL.iter().filter(is_on).map(|(name, _)| *name);
+    let component = |name| ("/installation/registry", format!("{registry}/{path}/{name}:{version}"));
+    found.extend(COMPONENTS.into_iter().chain(optional).map(component));
     let ctl = text(CTL_PLACE).map_or_else(|| format!("{}/{COMPONENTS_PATH}/ctl", registry_of(version)), str::to_owned);
     found.push((CTL_PLACE, format!("{ctl}:{}", text("/calicoctl/tag").unwrap_or(version))));
     found

@@ -128,6 +128,13 @@ fn cni_then_cloud_controller_manager_then_load_balancer_then_the_rest() {
 }
 
 #[test]
+fn the_file_of_a_cluster_with_everything() {
+    let files = rendered(&everything("shop", Flavor::Default, "1.35.0", InstalledCni::Cilium));
+    let (_, bytes) = files.iter().find(|(path, _)| path.ends_with("/addons.yaml")).unwrap();
+    insta::assert_snapshot!("everything-addons.yaml", std::str::from_utf8(bytes).unwrap());
+}
+
+#[test]
 fn every_selector_matches_exactly_one_rendered_cluster() {
     let mut objects = Vec::new();
     for (name, cni) in

@@ -150,13 +150,16 @@ fn calicos_registries_follow_the_rules_in_the_form_that_it_takes() {
 fn a_written_image_of_calicos_operator_is_behind_its_registry() {
     let wanted = with(everything("billing", Flavor::Calico, "1.34.2", InstalledCni::Calico), |e| {
         e.images.rewrite = rules(&[("docker.io", "m.io/hub"), ("quay.io", "m.io/quay")]);
-        let written = json!({"tigeraOperator": {"image": "own/operator", "version": "v1"}});
+        let written =
+            json!({"tigeraOperator": {"image": "own/operator", "version": "v1"}, "goldmane": {"enabled": true}});
         e.cni.as_mut().unwrap().values = serde_json::from_value(written).unwrap();
     });
     let bill = bill(&wanted);
     let operator = bill.iter().find(|entry| entry.reference.contains("operator:v1")).unwrap();
     assert_eq!(operator.reference, "m.io/quay/own/operator:v1");
     assert_eq!(operator.upstream, "quay.io/own/operator:v1");
+    let names = |name: &str| bill.iter().any(|entry| entry.upstream == format!("docker.io/calico/{name}:v3.28.3"));
+    assert!(names("goldmane") && !names("whisker"));
 }
 
 proptest! {
