@@ -19,6 +19,7 @@ use model::want::OrphanLock;
 use model::{EntryKind, Finding, Fleet, Timestamp, Tree, Want, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use trace::given_places;
 pub(crate) use trace::{Trace, traced};
 
 /// What a tree says, and what is wrong with it.
@@ -114,16 +115,23 @@ fn no_fleet() -> Issue {
     issue
 }
 
-/// Gives line and column to findings that know only file and field, as those of `metal_findings`.
-pub fn placed(findings: Vec<Finding>, tree: &Tree) -> Vec<Finding> {
+/// Gives line and column to findings that know only file and field, as those of `metal_findings`; what an overlay gave
+/// to a definition is said of the overlay.
+pub fn placed(mut findings: Vec<Finding>, tree: &Tree) -> Vec<Finding> {
+    let mut open: Vec<_> = findings.iter_mut().filter(|finding| finding.place.line == 0).collect();
+    let fields: Vec<_> = open.iter().filter_map(|f| Some((f.cluster.clone()?, f.field.clone()))).collect();
+    let fields: Vec<_> = fields.iter().map(|(cluster, field)| (cluster, field.as_str())).collect();
+    let mut given = given_places(tree, &fields).into_iter();
     let mut placer = Placer::new(tree);
-    let place = |mut finding: Finding| {
-        if finding.place.line == 0 {
-            finding.place = placer.find(&finding.place.file, &finding.field);
+    for finding in &mut open {
+        let place = finding.cluster.as_ref().and_then(|_| given.next()).flatten();
+        if let Some((file, field)) = place {
+            finding.place.file = file;
+            finding.field = field;
         }
-        finding
-    };
-    findings.into_iter().map(place).collect()
+        finding.place = placer.find(&finding.place.file, &finding.field);
+    }
+    findings
 }
 
 fn findings(tree: &Tree, mut findings: Vec<Finding>, mut issues: Vec<Issue>) -> Vec<Finding> {

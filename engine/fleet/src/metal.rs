@@ -80,6 +80,8 @@ impl Look<'_> {
             let of_firewall = e.firewall.networks.value.iter().enumerate();
             networks.extend(of_firewall.map(|(i, n)| (format!("spec.firewall.networks[{i}]"), n)));
         }
+        let of_ccm = e.ccm.as_ref().and_then(|ccm| ccm.default_external_network.as_ref());
+        networks.extend(of_ccm.map(|network| ("spec.addons.ccm.defaultExternalNetwork".to_owned(), network)));
         networks.retain(|(_, network)| !is_known(network));
         let offered: Vec<NetworkId> = if networks.is_empty() { Vec::new() } else { shared().cloned().collect() };
         for (field, network) in networks {

@@ -7,6 +7,7 @@ use crate::memo::Memo;
 use crate::overlays::Given;
 use crate::resolve::{Around, Home, Offer};
 use model::{ClusterId, Fleet, Timestamp, Tree};
+use std::collections::BTreeMap;
 
 pub(crate) struct Trace<'a> {
     pub(crate) fleet: &'a Fleet,
@@ -40,4 +41,31 @@ pub(crate) fn traced<R>(
     memo.end();
     let offer = documents.policies.get(&cluster.effective.policy)?;
     Some(tell(&Trace { fleet, home: &defined.home, given: given.as_ref(), cluster: &cluster, offer }))
+}
+
+/// File and field in which overlays wrote these fields of clusters, in their order; None where a definition did, or
+/// nobody.
+pub(crate) fn given_places(tree: &Tree, fields: &[(&ClusterId, &str)]) -> Vec<Option<(String, String)>> {
+    let nothing = || vec![None; fields.len()];
+    if fields.is_empty() || tree.below("overlays").next().is_none() {
+        return nothing();
+    }
+    let (memo, issues) = (&mut Memo::default(), &mut Vec::new());
+    let documents = Documents::read(tree, memo, issues);
+    let Some(fleet) = documents.fleet.as_deref() else { return nothing() };
+    // Nothing is resolved here: no version expires.
+    let now = Timestamp::UNIX_EPOCH;
+    let around = Around { fleet, policies: &documents.policies, broken_policies: &documents.broken_policies, now };
+    let mut defined = clusters::identify(&documents, &around, issues);
+    let locks = Locks::of(&documents, &defined, issues);
+    clusters::elect(&mut defined, &locks, issues);
+    let defined: BTreeMap<_, _> = defined.iter().filter(|d| !d.loses).map(|d| (&d.home.id, d)).collect();
+    let mut resolving = Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let mut place = |(id, field): &(&ClusterId, &str)| {
+        let defined = defined.get(id)?;
+        let layers = resolving.selected(defined.definition, &defined.home).layers;
+        let given = resolving.given(defined.path, defined.definition, &layers)?;
+        given.place(field).map(|(file, field)| (file.to_owned(), field))
+    };
+    fields.iter().map(&mut place).collect()
 }

@@ -54,6 +54,21 @@ fn the_example_beside_is_no_definition_and_would_be_a_good_one() {
 }
 
 #[test]
+fn the_overlay_in_the_readme_is_a_good_one() {
+    let mut tree = new_fleet();
+    let cluster = String::from_utf8(tree.files["stages/development/cluster.yaml.example"].clone()).unwrap();
+    tree.put("stages/development/clusters/example/cluster.yaml", &cluster);
+    let readme = String::from_utf8(tree.files["README.md"].clone()).unwrap();
+    let lines = readme.lines().skip_while(|line| !line.contains("$schema"));
+    let overlay = lines.map_while(|line| line.strip_prefix("    ")).map(|line| format!("{line}\n"));
+    tree.put("overlays/development.yaml", &overlay.collect::<String>());
+    let loaded = loaded(&tree);
+    assert_eq!(shown(&loaded.findings), "");
+    let drain = loaded.want.clusters.values().next().unwrap().effective.control_plane_drain.clone();
+    assert_eq!((drain.value.to_string().as_str(), drain.from), ("5m", model::want::Origin::Overlay));
+}
+
+#[test]
 fn every_document_names_its_schema() {
     let tree = new_fleet();
     for (path, text) in &tree.files {

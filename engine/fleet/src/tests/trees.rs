@@ -1,6 +1,6 @@
 //! What a tree is made of: kinds of entries, limits, moves, memory of an earlier load, hostile bytes.
 
-use super::kit::{BILLING, Edit, FLEET, SHOP, SHOP_LOCK, example, loaded, now, shown};
+use super::kit::{BILLING, Edit, FLEET, SHOP, SHOP_LOCK, example, loaded, now, overlay, shown};
 use crate::{Memo, load};
 use model::tree::{MemoryTree, ReadBlob, ReadError};
 use model::{BlobId, Entry, EntryKind, Reason, Tree};
@@ -206,6 +206,21 @@ fn metal_findings_are_given_their_places() {
     assert_eq!((placed[0].place.line, placed[0].place.column), (12, 7));
 }
 
+#[test]
+fn metal_findings_of_what_an_overlay_gave_are_said_of_the_overlay() {
+    let mut tree = example();
+    tree.put("overlays/a.yaml", &overlay("a", "definition: {controlPlane: {size: c1-large-x86}}"));
+    let finding = |field: &str| {
+        let id = "default.shop".parse().unwrap();
+        model::Finding::error("x", model::Place::file(SHOP), "x").field(field).cluster(&id)
+    };
+    let findings = vec![finding("spec.controlPlane.size"), finding("spec.pools[0].size")];
+    let placed: Vec<_> = crate::placed(findings, &tree.tree());
+    let places: Vec<_> = placed.iter().map(|f| (f.place.file.as_str(), f.place.line, f.field.as_str())).collect();
+    let of_overlay = ("overlays/a.yaml", 5, "spec.definition.controlPlane.size");
+    assert_eq!(places, [of_overlay, (SHOP, 12, "spec.pools[0].size")]);
+}
+
 /// Each of these took minutes in some YAML library, or in a first draft of this one.
 #[test]
 fn hostile_texts_are_refused_quickly() {
@@ -272,6 +287,16 @@ proptest! {
         }
         let others = loaded.want.clusters.values().filter(|w| w.blocked.is_none());
         prop_assert_eq!(others.count(), 3);
+    }
+
+    /// An overlay of any bytes is told, and where it cannot be read nobody is rendered without it (I6).
+    #[test]
+    fn any_overlay_is_survived(text in document()) {
+        let mut tree = example();
+        tree.files.insert("overlays/zz.yaml".to_owned(), text);
+        let loaded = loaded(&tree);
+        prop_assert!(loaded.findings.iter().all(|f| f.place.file == "overlays/zz.yaml"));
+        prop_assert!(loaded.want.clusters.values().all(|w| w.blocked.is_some()));
     }
 
     /// A fleet.yaml of any bytes stops everything and breaks nothing.
