@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 /// Deeper than any document; a schema that names itself ends here.
 const DEPTH_MAX: usize = 24;
+/// A single line break in a description is none.
+const PARAGRAPH: &str = "\n\n";
 
 /// The schema of one kind.
 #[derive(Clone, Debug)]
@@ -170,7 +172,7 @@ impl Document {
             for (key, value) in below {
                 match (node.get_mut(&key), value) {
                     (Some(Value::String(own)), Value::String(of_type)) if key == "description" => {
-                        *own = format!("{own}\n{of_type}");
+                        *own = format!("{own}{PARAGRAPH}{of_type}");
                     }
                     (Some(_), _) => {}
                     (None, value) => drop(node.insert(key, value)),
@@ -240,9 +242,10 @@ fn descriptions(node: &Map<String, Value>, content: &Map<String, Value>) -> Vec<
     let of = |node: &Map<String, Value>| node.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
     let (own, of_items) = (of(node), of(content));
     let mut all: Vec<String> = Vec::new();
-    for line in own.lines().chain(of_items.lines()).filter(|line| !line.is_empty()) {
-        if !all.iter().any(|known| known == line) {
-            all.push(line.to_owned());
+    for text in own.split(PARAGRAPH).chain(of_items.split(PARAGRAPH)) {
+        let text = text.replace('\n', " ");
+        if !text.is_empty() && !all.contains(&text) {
+            all.push(text);
         }
     }
     all

@@ -66,7 +66,7 @@ fn no_field(document: &Document, unknown: Unknown) -> Usage {
 fn kinds(documents: &[Document], format: Format) -> anyhow::Result<()> {
     let data: Vec<_> = documents.iter().map(|d| json!({"kind": d.kind(), "description": d.about()})).collect();
     output::show(format, &data, || {
-        let mut table = Table::new(["KIND", "SHORT", "DESCRIPTION"]);
+        let mut table = Table::new(["KIND", "SHORT", "DESCRIPTION"]).elastic("DESCRIPTION");
         for document in documents {
             let short = document.short_names().swap_remove(0);
             table.row([document.kind().to_owned(), short, document.about().replace('\n', " ")]);

@@ -98,7 +98,7 @@ fn text(bill: &[Image]) -> String {
     if bill.is_empty() {
         return "no images: nothing is installed in any cluster\n".to_owned();
     }
-    let mut table = Table::new(["KIND", "REFERENCE", "UPSTREAM", "CLUSTERS"]);
+    let mut table = Table::new(["KIND", "REFERENCE", "UPSTREAM", "CLUSTERS"]).elastic("CLUSTERS");
     for Image { reference, upstream, kind, mapped: _, clusters, used_by: _ } in bill {
         let kind = match kind {
             Fetched::Image => "image",

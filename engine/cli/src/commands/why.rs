@@ -3,7 +3,7 @@
 use crate::args::{Format, RepoArgs};
 use crate::exit::{Exit, Usage};
 use crate::explain::Document;
-use crate::output::{self, findings, plain, table::Table, talk};
+use crate::output::{self, findings, plain, styles, table::Table, talk, width};
 use crate::source::Fleet;
 use crate::wiring::SystemClock;
 use crate::words;
@@ -101,16 +101,25 @@ fn text(settings: &[Setting]) -> String {
         return String::new();
     }
     let mut table = Table::new(["FIELD", "VALUE", "FROM", "WHERE", "NOTE"]);
-    for Setting { field, value, origin, file, line, note } in settings {
-        let shown = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let place = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
-        let cells = [field.as_str(), &shown, word(*origin), &place, note];
-        table.row(cells.map(|cell| plain(cell).replace('\n', " ")));
-    }
-    table.text()
+    let rows = settings.iter().map(cells);
+    rows.clone().for_each(|row| table.row(row));
+    if width().is_none_or(|width| table.fits(width)) { table.text() } else { rows.map(stacked).collect() }
+}
+
+fn cells(setting: &Setting) -> [String; 5] {
+    let Setting { field, value, origin, file, line, note } = setting;
+    let shown = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let place = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
+    [field.as_str(), &shown, word(*origin), &place, note].map(|cell| plain(cell).replace('\n', " "))
+}
+
+/// Where a table would be wider than the terminal: nothing of a path or a value is cut off.
+fn stacked([field, value, from, place, note]: [String; 5]) -> String {
+    let parts: Vec<_> = [from, place, note].into_iter().filter(|part| !part.is_empty()).collect();
+    format!("{} {value}\n    {}\n", styles::bold(field), styles::dim(parts.join("  ")))
 }
 
 fn word(source: Source) -> &'static str {

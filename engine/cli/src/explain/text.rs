@@ -23,6 +23,10 @@ impl Explained {
         if let Some(default) = default {
             line("DEFAULT:", &shown(default));
         }
+        let is_told = allowed.iter().any(|one| one.description.is_some());
+        if !allowed.is_empty() && !is_told {
+            line("VALUES:", &allowed.iter().map(|one| shown(&one.value)).collect::<Vec<_>>().join(", "));
+        }
         if !limits.is_empty() {
             line("LIMITS:", &limits.join(", "));
         }
@@ -39,7 +43,7 @@ impl Explained {
         for line in description.iter().flat_map(|paragraph| wrapped(&plain(paragraph), max)) {
             let _ = writeln!(out, "  {line}");
         }
-        if !allowed.is_empty() {
+        if is_told {
             let mut values = Table::plain(2);
             for one in allowed {
                 values.row([shown(&one.value), one.description.clone().unwrap_or_default()]);

@@ -1,4 +1,4 @@
-//! Columns for people: aligned everywhere; coloured, and no wider than it is, on a terminal.
+//! Columns for people: aligned everywhere; coloured, and where words allow it no wider than it is, on a terminal.
 
 use super::{styles, width};
 
@@ -11,16 +11,24 @@ pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     indent: usize,
+    /// What may be shortened or continued below itself; a name or an address with its end cut off is none.
+    elastic: Option<usize>,
 }
 
 impl Table {
     pub(crate) fn new(headings: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { headings: headings.into_iter().collect(), rows: Vec::new(), indent: 0 }
+        Self { headings: headings.into_iter().collect(), rows: Vec::new(), indent: 0, elastic: None }
+    }
+
+    /// This column is words: a terminal that is too narrow shows their beginning.
+    pub(crate) fn elastic(mut self, heading: &str) -> Self {
+        self.elastic = self.headings.iter().position(|known| *known == heading);
+        self
     }
 
     /// Without headings, indented, as a part of something else. The last column is text, and continues below itself.
     pub(crate) fn plain(columns: usize) -> Self {
-        Self { headings: vec![""; columns], rows: Vec::new(), indent: 2 }
+        Self { headings: vec![""; columns], rows: Vec::new(), indent: 2, elastic: columns.checked_sub(1) }
     }
 
     /// A cell per heading.
@@ -33,14 +41,25 @@ impl Table {
         self.draw(width())
     }
 
+    /// Whether a terminal of this width shows every cell in full.
+    pub(crate) fn fits(&self, terminal: usize) -> bool {
+        let widths: Vec<_> = self.used().into_iter().map(|i| self.width(i)).collect();
+        total(&widths) + self.indent <= terminal
+    }
+
+    /// Columns in which something stands.
+    fn used(&self) -> Vec<usize> {
+        let stands = |i: &usize| self.rows.iter().any(|r| r.get(*i).is_some_and(|c| !c.is_empty()));
+        (0..self.headings.len()).filter(stands).collect()
+    }
+
     /// `terminal`: its width, where one reads; else every cell stands in full.
     fn draw(&self, terminal: Option<usize>) -> String {
-        let used: Vec<usize> = (0..self.headings.len())
-            .filter(|i| self.rows.iter().any(|r| r.get(*i).is_some_and(|c| !c.is_empty())))
-            .collect();
+        let used = self.used();
         let mut widths: Vec<usize> = used.iter().map(|i| self.width(*i)).collect();
-        if let Some(terminal) = terminal {
-            narrow(&mut widths, terminal.saturating_sub(self.indent));
+        if let (Some(terminal), Some(at)) = (terminal, used.iter().position(|i| Some(*i) == self.elastic)) {
+            let over = (total(&widths) + self.indent).saturating_sub(terminal);
+            widths[at] = widths[at].saturating_sub(over).max(COLUMN_MIN.min(widths[at]));
         }
         let line = |cells: &[&str]| {
             let padded = cells.iter().zip(&widths).map(|(cell, width)| {
@@ -90,14 +109,9 @@ impl Table {
     }
 }
 
-/// Takes from the widest columns what does not fit.
-fn narrow(widths: &mut [usize], terminal: usize) {
-    let between = 2 * widths.len().saturating_sub(1);
-    for _ in 0..widths.len() {
-        let over = (widths.iter().sum::<usize>() + between).saturating_sub(terminal);
-        let Some(widest) = widths.iter_mut().max().filter(|w| over > 0 && **w > COLUMN_MIN) else { return };
-        *widest = widest.saturating_sub(over).max(COLUMN_MIN);
-    }
+/// With the blanks between.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
 
 /// A cell that is too wide ends in `…` and has no colour.
@@ -129,11 +143,13 @@ mod tests {
 
     #[test]
     fn a_terminal_is_not_exceeded_and_a_pipe_gets_everything() {
-        let mut table = Table::new(["FIELD", "VALUE"]);
+        let mut table = Table::new(["FIELD", "VALUE"]).elastic("VALUE");
+        assert!(table.fits(0));
         let value = "a value that is longer than forty columns of a terminal";
         table.row(["spec.network.pods".to_owned(), styles::good(value)]);
         let narrow = anstream::adapter::strip_str(&table.draw(Some(40))).to_string();
         assert_eq!(narrow, "FIELD              VALUE\nspec.network.pods  a value that is long…\n");
+        assert!(table.fits(76) && !table.fits(73));
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         assert!(anstream::adapter::strip_str(&table.draw(None)).to_string().contains(value));
     }
