@@ -34,17 +34,18 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     ("testing", "spec: {purpose: testing}"),
     ("production", "spec: {purpose: production}"),
     ("stage", "spec: {stage: development}"),
-    ("policy", "spec: {policy: frugal}"),
+    ("policy-calico", "spec: {policy: frugal, flavor: calico, addons: {metallb: {}}}"),
+    ("policy-cilium", "spec: {policy: frugal, network: {cni: {type: cilium}}}"),
     ("target", "spec: {target: {managementCluster: mgmt-b, namespace: payments}}"),
     ("project", "spec: {metal: {project: 00000000-0000-0000-0000-000000000002}}"),
     ("partition", "spec: {metal: {partition: muc-b}}"),
-    ("paused", "spec: {paused: true}"),
     // Slots.
     ("nodes-length", "spec: {network: {nodes: {mode: allocate, length: 24}}}"),
     ("nodes-adopt", "spec: {network: {nodes: {mode: adopt, id: $network}}}"),
     (
         "nodes-delegate",
-        "spec: {flavor: default, network: {nodes: {mode: delegate}}, firewall: {mode: deployment}, addons: {ccm: {enabled: false}}}",
+        "spec: {flavor: default, network: {nodes: {mode: delegate}}, firewall: {mode: deployment},
+         addons: {ccm: {enabled: false}}}",
     ),
     ("vip-allocate", "spec: {vip: {mode: allocate, network: internet, type: static, address: 198.18.3.7}}"),
     ("vip-ephemeral", "spec: {vip: {type: ephemeral}}"),
@@ -120,6 +121,59 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
          {certificatesExpiryDays: 30}}}}}, {target: {kind: MachineDeployment}, merge: {spec: {replicas: 2}}, force: true},
          {target: {kind: KubeadmConfigTemplate, name: 'patched-merge-*'}, merge: {spec: {template: {spec:
          {preKubeadmCommands: ['echo \"yes\"']}}}}}]}",
+    ),
+];
+
+/// Clusters that are changed after they were stored: name, before, and what is merged into that. Changes that replace
+/// machines or firewalls are refused so far.
+pub(super) const CHANGES: &[(&str, &str, &str)] = &[
+    ("paused", "spec: {}", "spec: {paused: true}"),
+    ("resumed", "spec: {paused: false}", "spec: {controlPlane: {replicas: 5}}"),
+    ("cluster-labels", "metadata: {labels: {team: a}}", "metadata: {labels: {team: b, tier: gold}}"),
+    (
+        "replicas",
+        "spec: {controlPlane: {replicas: 1}}",
+        "spec: {controlPlane: {replicas: 3}, pools: [{name: general, replicas: 9}]}",
+    ),
+    ("pool-added", "spec: {}", "spec: {pools: [{name: general}, {name: more, labels: {disk: ssd}}]}"),
+    ("pool-rollout", "spec: {}", "spec: {pools: [{name: general, maxSurge: 0, maxUnavailable: 2, drainTimeout: 5m}]}"),
+    (
+        "health-on",
+        "spec: {controlPlane: {replicas: 3}}",
+        "spec: {controlPlane: {healthCheck: {}}, pools: [{name: general, healthCheck: {}}]}",
+    ),
+    (
+        "health-changed",
+        "spec: {pools: [{name: general, healthCheck: {maxUnhealthy: 1}}]}",
+        "spec: {pools: [{name: general, healthCheck: {maxUnhealthy: 30%, unhealthyTimeout: 7m}}]}",
+    ),
+    ("autoscaled-on", "spec: {}", "spec: {pools: [{name: general, min: 1, max: 3}]}"),
+    ("drain-changed", "spec: {}", "spec: {controlPlane: {drainTimeout: 1h}}"),
+    (
+        "calico-upgraded",
+        "spec: {flavor: calico}",
+        "spec: {network: {cni: {version: v3.28.5, values: {whisker: {enabled: true}}}}}",
+    ),
+    ("ccm-upgraded", "spec: {flavor: calico}", "spec: {addons: {ccm: {version: v0.9.9}}}"),
+    ("metallb-added", "spec: {flavor: calico}", "spec: {addons: {metallb: {}}}"),
+    (
+        "extra-upgraded",
+        "spec: {addons: {extra: [{name: web, repoURL: 'https://charts.example.com', chart: nginx, version: 1.0.0,
+      namespace: web}]}}",
+        "spec: {addons: {extra: [{name: web, repoURL: 'https://charts.example.com', chart: nginx, version: 1.0.1,
+      namespace: web, values: {replicas: 2}}]}}",
+    ),
+    (
+        "manifests-changed",
+        "spec: {addons: {manifests: [{name: base, objects: [{apiVersion: v1, kind: Namespace,
+      metadata: {name: web}}]}]}}",
+        "spec: {addons: {manifests: [{name: base, objects: [{apiVersion: v1, kind: Namespace, metadata: {name: site}}]}]}}",
+    ),
+    (
+        "patch-added",
+        "spec: {}",
+        "spec: {patches: [{target: {kind: MachineDeployment}, merge: {spec: {rollout:
+         {after: '2030-01-01T00:00:00Z'}}}}]}",
     ),
 ];
 

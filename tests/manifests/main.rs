@@ -9,10 +9,12 @@
     reason = "test code, helpers of tests included"
 )]
 
+mod changes;
 mod check;
 mod coverage;
 mod documents;
 mod example;
 mod fragments;
 mod generated;
+mod installation;
 mod server;
