@@ -1,7 +1,7 @@
 //! A management cluster's API server: reading objects, and asking what applying them would do.
 
 use crate::compare::{CLUSTER_LABEL, Name};
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use kube::api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
@@ -42,13 +42,21 @@ impl Server {
             }
         };
         config.read_timeout = Some(ANSWER_MAX);
-        Ok(Self { client: Client::try_from(config)?, kinds: Mutex::default() })
+        config.connect_timeout = Some(ANSWER_MAX);
+        let url = config.cluster_url.to_string();
+        let client = Client::try_from(config)?;
+        // Asked once, so that a server that is not there is said once; what it answers does not matter.
+        match client.apiserver_version().await {
+            Ok(_) | Err(kube::Error::Api(_)) => {}
+            Err(error) => return Err(said(error)).with_context(|| format!("the API server {url} does not answer")),
+        }
+        Ok(Self { client, kinds: Mutex::default() })
     }
 
     /// The object as it is; None where there is none, or its namespace is not there.
     pub(crate) async fn get(&self, name: &Name) -> anyhow::Result<Option<Value>> {
         let api = self.api(name).await?;
-        let found = api.get_opt(&name.name).await.with_context(|| format!("{name} cannot be read"))?;
+        let found = api.get_opt(&name.name).await.map_err(said).with_context(|| format!("{name} cannot be read"))?;
         found.map(|object| valued(object, name)).transpose()
     }
 
@@ -56,7 +64,7 @@ impl Server {
     pub(crate) async fn dry_run(&self, name: &Name, object: &Value, manager: &str) -> anyhow::Result<Value> {
         let api = self.api(name).await?;
         let params = PatchParams { dry_run: true, ..PatchParams::apply(manager).force() };
-        let applied = api.patch(&name.name, &params, &Patch::Apply(object)).await;
+        let applied = api.patch(&name.name, &params, &Patch::Apply(object)).await.map_err(said);
         valued(applied.with_context(|| format!("{name} would be refused"))?, name)
     }
 
@@ -66,7 +74,8 @@ impl Server {
         let mut params = ListParams::default().labels(&format!("{CLUSTER_LABEL}={cluster}")).limit(PAGE);
         let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
-            let listed = api.list(&params).await.with_context(|| format!("{} cannot be listed", like.kind))?;
+            let listed =
+                api.list(&params).await.map_err(said).with_context(|| format!("{} cannot be listed", like.kind))?;
             let next = listed.metadata.continue_.filter(|token| !token.is_empty());
             for object in listed.items {
                 all.push(valued(object, like)?);
@@ -95,10 +104,31 @@ impl Server {
         }
         let (group, version) = name.api_version.split_once('/').unwrap_or(("", &name.api_version));
         let kind = GroupVersionKind::gvk(group, version, &name.kind);
-        let found = kube::discovery::pinned_kind(&self.client, &kind).await;
-        let found = found.with_context(|| format!("the API server has no {} {}", name.api_version, name.kind))?;
+        let found = match kube::discovery::pinned_kind(&self.client, &kind).await {
+            Ok(found) => found,
+            Err(kube::Error::Discovery(_)) => return Err(no_kind(name)),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Err(no_kind(name)),
+            Err(error) => {
+                return Err(said(error))
+                    .with_context(|| format!("the API server does not say what {} is", name.api_version));
+            }
+        };
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner).insert(key, found.clone());
         Ok(found)
+    }
+}
+
+fn no_kind(name: &Name) -> anyhow::Error {
+    let Name { api_version, kind, .. } = name;
+    anyhow!("the API server has no {api_version} {kind}; is what brings it installed in this management cluster?")
+}
+
+/// An API server's own words without what kube says around them.
+fn said(error: kube::Error) -> anyhow::Error {
+    match error {
+        kube::Error::Api(status) => anyhow!("{}", status.message),
+        kube::Error::Service(error) => anyhow!("{error}"),
+        other => other.into(),
     }
 }
 

@@ -36,9 +36,12 @@ fn filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
+/// What a command that ends logs: it says itself what went wrong, once, and the client of Kubernetes at every request.
+const BRIEF: &str = "warn,kube_client=off";
+
 /// `lasting`: the command stays up, and what it does is of interest.
 pub(crate) fn start(args: &LogArgs, lasting: bool) {
-    let level = args.level.as_deref().unwrap_or(if lasting { "info" } else { "warn" });
+    let level = args.level.as_deref().unwrap_or(if lasting { "info" } else { BRIEF });
     let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_writer(std::io::stderr);
     match args.format {
         LogFormat::Pretty => {

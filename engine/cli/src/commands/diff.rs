@@ -77,7 +77,7 @@ pub(crate) fn diff(args: &DiffArgs) -> anyhow::Result<Exit> {
         compared(Arc::new(server), work).await
     })?;
     shown.complete &= rendered.complete;
-    output::show(args.output, &shown, || text(&shown.differences))?;
+    output::show(args.output, &shown, || text(&shown))?;
     Ok(match (shown.complete, shown.differences.is_empty()) {
         (false, _) => Exit::Failed,
         (true, false) => Exit::Pending,
@@ -192,14 +192,33 @@ async fn left(server: &Server, like: &Name, cluster: &str, known: &BTreeSet<Name
     Ok(gone)
 }
 
-fn text(differences: &[Difference]) -> String {
+fn text(shown: &Shown) -> String {
+    let Shown { complete, differences } = shown;
     let mut out: String = differences.iter().map(|difference| difference.text() + "\n").collect();
-    let count = |change: Effect| differences.iter().filter(|d| d.change == change).count();
+    let count = |effect: Effect| differences.iter().filter(|d| d.change == effect).count();
     let (add, changed, remove) = (count(Effect::Add), count(Effect::Change), count(Effect::Remove));
-    let said = match differences.is_empty() {
-        true => "nothing differs".to_owned(),
-        false => format!("{add} to add, {changed} to change, {remove} to remove"),
+    let said = match (complete, differences.is_empty()) {
+        (true, true) => "nothing differs".to_owned(),
+        (_, _) => format!("{add} to add, {changed} to change, {remove} to remove"),
     };
-    out += &format!("{} {said}\n", styles::bold("Diff:"));
+    let rest =
+        if *complete { String::new() } else { format!(", {}", styles::bad("incomplete: not everything was compared")) };
+    out += &format!("{} {said}{rest}\n", styles::bold("Diff:"));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_with_a_hole_is_never_green() {
+        let said = |complete| text(&Shown { complete, differences: Vec::new() });
+        let plain = |text: String| anstream::adapter::strip_str(&text).to_string();
+        assert_eq!(plain(said(true)), "Diff: nothing differs\n");
+        assert_eq!(
+            plain(said(false)),
+            "Diff: 0 to add, 0 to change, 0 to remove, incomplete: not everything was compared\n"
+        );
+    }
 }
