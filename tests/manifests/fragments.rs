@@ -19,10 +19,12 @@ spec:
       ingress: [{comment: game, ports: [7777, 7778], protocol: UDP, from: [198.51.100.0/24]},
         {ports: [8443], protocol: TCP, from: [198.51.100.0/24, 203.0.113.0/24]}]
   controlPlane: {replicas: 3, size: c1-large-x86}
-  pools: [{name: general, replicas: 2, maxSurge: 2}, {name: batch, replicas: 0, size: c1-large-x86, maxUnavailable: 1}]
+  pools: [{name: general, replicas: 2, maxSurge: 2}, {name: batch, replicas: 0, size: c1-large-x86,
+         maxUnavailable: 1}]
 ";
 
-/// A cluster of version 1.34.2 each: its name, and what is merged into the smallest definition. `$network`, `$address` and
+/// A cluster of version 1.34.2 each: its name, and what is merged into the smallest definition. `$network`,
+/// `$address` and
 /// `$firewall` are what a person made in metal-api.
 pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     ("minor", "spec: {kubernetes: {version: '1.34'}}"),
@@ -54,7 +56,8 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     ("firewall-deployment", "spec: {firewall: {mode: deployment}}"),
     (
         "firewall-external",
-        "spec: {network: {nodes: {mode: adopt, id: $firewall_network}}, firewall: {mode: external, machineID: $firewall}}",
+        "spec: {network: {nodes: {mode: adopt, id: $firewall_network}}, firewall: {mode: external,
+         machineID: $firewall}}",
     ),
     ("firewall-networks", "spec: {firewall: {networks: [internet, mpls-muc-a], egress: [{network: mpls-muc-a}]}}"),
     ("rules-base", "spec: {firewall: {rules: {presets: [base]}}}"),
@@ -70,14 +73,17 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     (
         "health",
         "spec: {controlPlane: {replicas: 3, healthCheck: {nodeStartupTimeout: 50m, unhealthyTimeout: 20m}}, pools:
-         [{name: general, replicas: 5, healthCheck: {nodeStartupTimeout: 45m, unhealthyTimeout: 10m, maxUnhealthy: 40%}},
+         [{name: general, replicas: 5, healthCheck: {nodeStartupTimeout: 45m, unhealthyTimeout: 10m,
+         maxUnhealthy: 40%}},
          {name: batch, replicas: 3, healthCheck: {maxUnhealthy: 2}}, {name: web, healthCheck: {}}]}",
     ),
     ("autoscaled", "spec: {pools: [{name: general, min: 1, max: 5}, {name: batch, min: 0, max: 1}]}"),
     (
         "node-labels",
-        "spec: {pools: [{name: general, labels: {disk: ssd, example.com/tier: 'true'}, taints: [{key: dedicated, value:
-         batch, effect: NoSchedule}, {key: example.com/slow, effect: PreferNoSchedule}, {key: gone, effect: NoExecute}]}]}",
+        "spec: {pools: [{name: general, labels: {disk: ssd, example.com/tier: 'true'}, taints: [{key: dedicated,
+         value:
+         batch, effect: NoSchedule}, {key: example.com/slow, effect: PreferNoSchedule}, {key: gone,
+         effect: NoExecute}]}]}",
     ),
     // Add-ons.
     ("calico-chart", "spec: {flavor: calico, network: {cni: {type: calico, version: v3.28.4}}}"),
@@ -95,13 +101,16 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     (
         "extra",
         "spec: {addons: {allowReinstall: true, extra: [{name: metrics, repoURL: 'https://charts.example.com', chart:
-         metrics-server, version: 3.12.2, namespace: kube-system, values: {replicas: 2, args: ['--v=2'], brace: '{{ .x }}'}},
+         metrics-server, version: 3.12.2, namespace: kube-system, values: {replicas: 2, args: ['--v=2'],
+         brace: '{{ .x }}'}},
          {name: web, repoURL: 'oci://registry.example.com/charts', chart: nginx, version: 1.0.0, namespace: web}]}}",
     ),
     (
         "manifests",
-        "spec: {addons: {manifests: [{name: base, secretRefs: [registry-login], objects: [{apiVersion: v1, kind: Namespace,
-         metadata: {name: web}}, {apiVersion: v1, kind: ConfigMap, metadata: {name: site, namespace: web}, data: {n: 'yes',
+        "spec: {addons: {manifests: [{name: base, secretRefs: [registry-login], objects: [{apiVersion: v1,
+         kind: Namespace,
+         metadata: {name: web}}, {apiVersion: v1, kind: ConfigMap, metadata: {name: site, namespace: web},
+         data: {n: 'yes',
          lines: \"a\\nb\\n\"}}]}]}}",
     ),
     // Patches.
@@ -118,7 +127,8 @@ pub(super) const FRAGMENTS: &[(&str, &str)] = &[
     (
         "patched-merge",
         "spec: {patches: [{target: {kind: KubeadmControlPlane, name: '*'}, merge: {spec: {rollout: {before:
-         {certificatesExpiryDays: 30}}}}}, {target: {kind: MachineDeployment}, merge: {spec: {replicas: 2}}, force: true},
+         {certificatesExpiryDays: 30}}}}}, {target: {kind: MachineDeployment}, merge: {spec: {replicas: 2}},
+         force: true},
          {target: {kind: KubeadmConfigTemplate, name: 'patched-merge-*'}, merge: {spec: {template: {spec:
          {preKubeadmCommands: ['echo \"yes\"']}}}}}]}",
     ),
@@ -136,7 +146,12 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
         "spec: {controlPlane: {replicas: 3}, pools: [{name: general, replicas: 9}]}",
     ),
     ("pool-added", "spec: {}", "spec: {pools: [{name: general}, {name: more, labels: {disk: ssd}}]}"),
-    ("pool-rollout", "spec: {}", "spec: {pools: [{name: general, maxSurge: 0, maxUnavailable: 2, drainTimeout: 5m}]}"),
+    (
+        "pool-rollout",
+        "spec: {}",
+        "spec: {pools: [{name: general, maxSurge: 0, maxUnavailable: 2,
+         drainTimeout: 5m}]}",
+    ),
     (
         "health-on",
         "spec: {controlPlane: {replicas: 3}}",
@@ -167,7 +182,8 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
         "manifests-changed",
         "spec: {addons: {manifests: [{name: base, objects: [{apiVersion: v1, kind: Namespace,
       metadata: {name: web}}]}]}}",
-        "spec: {addons: {manifests: [{name: base, objects: [{apiVersion: v1, kind: Namespace, metadata: {name: site}}]}]}}",
+        "spec: {addons: {manifests: [{name: base, objects: [{apiVersion: v1, kind: Namespace,
+         metadata: {name: site}}]}]}}",
     ),
     (
         "patch-added",

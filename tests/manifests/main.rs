@@ -1,7 +1,7 @@
 //! What is rendered, in a real API server: stored as it was written, and stored again without a change.
 //!
-//! The managers of Cluster API run with their webhooks; the other kinds have their official CRDs. Providers do not run, so
-//! nothing is provisioned and controllers only look at what is there.
+//! The managers of Cluster API run with their webhooks; the other kinds have their official CRDs. Providers do not
+//! run, so nothing is provisioned and controllers only look at what is there.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,8 @@
-//! A Kubernetes API server of its own on loopback: etcd, kube-apiserver, and on demand Cluster API and garbage collection.
+//! A Kubernetes API server of its own on loopback: etcd, kube-apiserver, and on demand Cluster API and garbage
+//! collection.
 //!
-//! There are no nodes, no kubelet and no service account tokens in pods: objects are stored, checked, defaulted, converted
-//! and reconciled by the real programs, and nothing is run.
+//! There are no nodes, no kubelet and no service account tokens in pods: objects are stored, checked, defaulted,
+//! converted and reconciled by the real programs, and nothing is run.
 
 mod capi;
 mod client;
@@ -76,7 +77,8 @@ impl ControlPlane {
         self.processes.dir()
     }
 
-    /// The ends of all logs. A value that several tests share is not dropped when one of them fails; that one can say this.
+    /// The ends of all logs. A value that several tests share is not dropped when one of them fails; that one can
+    /// say this.
     pub fn logs(&self) -> String {
         self.processes.logs()
     }

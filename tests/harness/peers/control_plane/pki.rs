@@ -1,5 +1,5 @@
-//! Keys and certificates of a control plane: one authority, a serving certificate for loopback, an administrator, and the
-//! key that signs service account tokens.
+//! Keys and certificates of a control plane: an authority, a serving certificate for loopback, an administrator, and
+//! the key that signs service account tokens.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -16,7 +16,8 @@ pub(super) struct Pki {
 }
 
 impl Pki {
-    /// Makes everything and writes the files that the programs read: `ca.crt`, `tls.crt`, `tls.key`, `sa.pub`, `sa.key`.
+    /// Makes everything and writes the files that the programs read: `ca.crt`, `tls.crt`, `tls.key`, `sa.pub`,
+    /// `sa.key`.
     pub(super) fn create(dir: &Path) -> Self {
         let ca = CertifiedIssuer::self_signed(authority(), key()).expect("a certificate");
         let serving = key();
