@@ -92,7 +92,7 @@ impl Teller<'_> {
         if let Some(line) = self.line(path, field) {
             return Some((Source::Definition, path.to_owned(), line));
         }
-        let (file, field) = self.trace.given?.place(field)?;
+        let (file, field) = self.trace.cluster.given.as_ref()?.place(field)?;
         // What holds it, where the field itself has a default in what the overlay gives.
         let line = self.line(file, &field)?;
         Some((Source::Overlay, file.to_owned(), line))

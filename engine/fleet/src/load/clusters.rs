@@ -7,7 +7,7 @@ use crate::issue::{Issue, Report};
 use crate::memo::Memo;
 use crate::overlays::{Given, Layer, Overlays, labels, merge, written};
 use crate::resolve::{Around, Case, Home, Sources, home, identity};
-use crate::rules::{FLAVOR_NOT_YET, OF_A_CLUSTER, SAME_CLUSTER};
+use crate::rules::{FLAVOR_NOT_YET, OF_A_CLUSTER, Rule, SAME_CLUSTER};
 use model::definition::FlavorWish;
 use model::lock::Identity;
 use model::want::Effective;
@@ -39,6 +39,8 @@ pub(crate) struct Cluster<'a> {
     pub(crate) policy_path: &'a str,
     /// The paths of its overlays, in the order in which they count.
     pub(crate) overlays: Vec<&'a str>,
+    /// What overlays gave to the definition.
+    pub(crate) given: Option<Given<'a>>,
     /// An overlay that cannot be read and is, or may be, for this cluster.
     pub(crate) broken_overlay: Option<&'a str>,
     /// Its lock is there and cannot be read.
@@ -49,6 +51,16 @@ pub(crate) struct Cluster<'a> {
 impl Cluster<'_> {
     pub(crate) fn is_new(&self) -> bool {
         self.lock.is_none()
+    }
+
+    /// An error about a field of the definition, in the file in which it is written.
+    pub(crate) fn error(&self, rule: &'static Rule, field: &str, message: impl Into<String>) -> Issue {
+        let mut issue = match self.given.as_ref().and_then(|given| given.place(field)) {
+            Some((file, field)) => Issue::error(rule, file, &field, message),
+            None => Issue::error(rule, self.path, field, message),
+        };
+        issue.cluster = Some(self.id.clone());
+        issue
     }
 
     /// Not blocked yet.
@@ -172,6 +184,7 @@ impl<'a> Resolving<'a, '_> {
             lock_found_at: locked.map(|l| l.path.clone()).filter(|p| *p != lock_path(path)),
             policy_path,
             overlays: layers.iter().map(|layer| layer.path.as_str()).collect(),
+            given,
             broken_overlay: broken,
             lock_is_unreadable: locks.is_unreadable(&home.id),
             is_not_yet,

@@ -4,7 +4,6 @@ use super::clusters::{self, Cluster, Resolving};
 use super::documents::Documents;
 use super::locks::Locks;
 use crate::memo::Memo;
-use crate::overlays::Given;
 use crate::resolve::{Around, Home, Offer};
 use model::{ClusterId, Fleet, Timestamp, Tree};
 use std::collections::BTreeMap;
@@ -12,7 +11,6 @@ use std::collections::BTreeMap;
 pub(crate) struct Trace<'a> {
     pub(crate) fleet: &'a Fleet,
     pub(crate) home: &'a Home<'a>,
-    pub(crate) given: Option<&'a Given<'a>>,
     pub(crate) cluster: &'a Cluster<'a>,
     pub(crate) offer: &'a Offer,
 }
@@ -35,12 +33,10 @@ pub(crate) fn traced<R>(
     clusters::elect(&mut defined, &locks, issues);
     let defined = defined.iter().find(|d| d.home.id == *id && !d.loses)?;
     let mut resolving = Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
-    let layers = resolving.selected(defined.definition, &defined.home).layers;
-    let given = resolving.given(defined.path, defined.definition, &layers);
     let cluster = resolving.resolve(defined, issues)?;
     memo.end();
     let offer = documents.policies.get(&cluster.effective.policy)?;
-    Some(tell(&Trace { fleet, home: &defined.home, given: given.as_ref(), cluster: &cluster, offer }))
+    Some(tell(&Trace { fleet, home: &defined.home, cluster: &cluster, offer }))
 }
 
 /// File and field in which overlays wrote these fields of clusters, in their order; None where a definition did, or

@@ -79,7 +79,11 @@ impl Machines<'_, '_> {
                 return written();
             }
             None => format!("size `{wish}` is not in policy `{}`", self.chosen.name),
-            Some(_) if !here(wish) && !is_used => format!("size `{wish}` is not available in this partition"),
+            Some(_) if !here(wish) && is_used => {
+                Use::MachineTypeIn(wish, &self.from.identity.partition).is_not_offered(self.chosen, report);
+                return written();
+            }
+            Some(_) if !here(wish) => format!("size `{wish}` is not available in this partition"),
             Some(known) if !known.usable && !is_used => format!("size `{wish}` is not offered to new machines"),
             Some(_) => return written(),
         };

@@ -16,6 +16,8 @@ pub(super) enum Use<'a> {
     Kubernetes(&'a KubernetesVersion),
     Image(&'a ImageId),
     MachineType(&'a SizeId),
+    /// In a partition that has it no more.
+    MachineTypeIn(&'a SizeId, &'a PartitionId),
     FirewallType(&'a SizeId),
     FirewallImage(&'a ImageId),
     Partition(&'a PartitionId),
@@ -28,6 +30,9 @@ impl Use<'_> {
             Self::Kubernetes(version) => ("spec.kubernetes.versions", format!("Kubernetes {version}")),
             Self::Image(id) => ("spec.machineImages", format!("image `{id}`")),
             Self::MachineType(size) => ("spec.machineTypes", format!("machine type `{size}`")),
+            Self::MachineTypeIn(size, partition) => {
+                ("spec.regions", format!("machine type `{size}` in partition `{partition}`"))
+            }
             Self::FirewallType(size) => ("spec.regions", format!("firewall size `{size}`")),
             Self::FirewallImage(image) => ("spec.regions", format!("firewall image `{image}`")),
             Self::Partition(partition) => ("spec.regions", format!("partition `{partition}`")),

@@ -19,15 +19,23 @@ pub(crate) fn across(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut V
 #[derive(Clone, Copy)]
 struct Side<'a> {
     id: &'a ClusterId,
-    path: &'a str,
     is_new: bool,
     /// Nothing can be said to a lock without a definition.
-    is_orphan: bool,
+    cluster: Option<&'a Cluster<'a>>,
 }
 
-fn sides<'a>(clusters: &'a [Cluster<'_>], orphans: &'a Orphans) -> impl Iterator<Item = Side<'a>> {
-    let defined = clusters.iter().map(|c| Side { id: &c.id, path: c.path, is_new: c.is_new(), is_orphan: false });
-    defined.chain(orphans.iter().map(|(id, o)| Side { id, path: &o.path, is_new: false, is_orphan: true }))
+impl<'a> Side<'a> {
+    fn of(cluster: &'a Cluster<'a>) -> Self {
+        Self { id: &cluster.id, is_new: cluster.is_new(), cluster: Some(cluster) }
+    }
+
+    fn orphan(id: &'a ClusterId) -> Self {
+        Self { id, is_new: false, cluster: None }
+    }
+}
+
+fn sides<'a>(clusters: &'a [Cluster<'a>], orphans: &'a Orphans) -> impl Iterator<Item = Side<'a>> {
+    clusters.iter().map(Side::of).chain(orphans.keys().map(Side::orphan))
 }
 
 /// R14: freeing the addresses of `a.c1` by prefix would free those of `a.c10`.
@@ -55,7 +63,7 @@ fn prefixes(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>
 fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>) {
     let mut users: BTreeMap<(&str, String), Vec<Side<'_>>> = BTreeMap::new();
     for cluster in clusters {
-        let side = Side { id: &cluster.id, path: cluster.path, is_new: cluster.is_new(), is_orphan: false };
+        let side = Side::of(cluster);
         let (e, values) = (&cluster.effective, cluster.lock.as_deref().map(|l| &l.values));
         let locked_vip = values.and_then(|v| v.vip.as_ref()).map(|v| v.address);
         let locked_network = values.and_then(|v| v.node_network.as_ref()).map(|n| n.id.to_string());
@@ -70,7 +78,7 @@ fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue
         }
     }
     for (id, orphan) in orphans {
-        let side = Side { id, path: &orphan.path, is_new: false, is_orphan: true };
+        let side = Side::orphan(id);
         let values = &orphan.lock.values;
         let named = [
             ("spec.vip.address", values.vip.as_ref().map(|v| v.address.to_string())),
@@ -108,10 +116,10 @@ fn conflict(
     issues: &mut Vec<Issue>,
 ) {
     let none_is_new = sides.iter().all(|side| !side.is_new);
-    for side in sides.into_iter().filter(|side| (side.is_new || none_is_new) && !side.is_orphan) {
-        let mut issue = Issue::error(rule, side.path, field, message);
+    let heard = sides.into_iter().filter(|side| side.is_new || none_is_new);
+    for cluster in heard.filter_map(|side| side.cluster) {
+        let mut issue = cluster.error(rule, field, message);
         issue.mend = mend.to_owned();
-        issue.cluster = Some(side.id.clone());
         if none_is_new {
             issue.severity = Severity::Warning;
         }

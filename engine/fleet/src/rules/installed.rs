@@ -137,8 +137,7 @@ impl Says<'_, '_> {
     }
 
     fn issue(&mut self, rule: &'static Rule, field: &str, message: String, is_vital: bool) {
-        let mut issue = Issue::error(rule, self.cluster.path, field, message);
-        issue.cluster = Some(self.cluster.id.clone());
+        let mut issue = self.cluster.error(rule, field, message);
         if is_vital && !self.cluster.effective.allow_reinstall {
             issue.mend = "set it back; or set spec.addons.allowReinstall to true, and expect an outage".to_owned();
             issue.reason = Some(Reason::ChangeNotYet);

@@ -1,6 +1,6 @@
 //! What overlays give, to whom, and who is stopped by a broken one.
 
-use super::kit::{BILLING, Edit, SHOP, example, loaded, now, overlay, shown};
+use super::kit::{BILLING, Edit, POLICY, SHOP, example, loaded, now, overlay, shown};
 use crate::{Memo, load};
 use model::Wanted;
 use model::definition::VipKind;
@@ -131,6 +131,24 @@ fn i6_a_broken_overlay_stops_those_it_selects_and_nobody_is_rendered_without_it(
         tree.put(unreadable, "spec: {selector: {matchLabels: {team: [a]}}}");
         assert_eq!(blocked(&tree), ["legacy", "shop", "billing"], "{unreadable}");
     }
+}
+
+#[test]
+fn i6_what_a_policy_offers_no_more_stays_for_those_that_have_it_and_stops_nobody() {
+    let mut tree = example();
+    tree.lock("default.shop");
+    tree.edit(POLICY, "      - version: 1.34.2\n", "      - version: 1.34.3\n");
+    let kubernetes = "        - { version: 1.34.3, kubernetes: 1.34.3, kubeVip: v0.8.10 }\n        - { classification: deprecated, version: 1.34.2,";
+    tree.edit(POLICY, "        - { version: 1.34.2,", kubernetes);
+    let loaded = loaded(&tree);
+    assert_eq!(loaded.findings.iter().map(|f| f.rule).collect::<Vec<_>>(), ["in-use"]);
+    let versions: Vec<_> =
+        loaded.want.clusters.values().map(|w| (w.effective.version.to_string(), w.blocked.is_none())).collect();
+    assert_eq!(
+        versions,
+        [("1.32.9".into(), true), ("1.34.2".into(), true), ("1.34.3".into(), true)],
+        "legacy, shop, billing"
+    );
 }
 
 #[test]

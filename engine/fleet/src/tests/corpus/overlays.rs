@@ -38,6 +38,11 @@ pub(super) const CASES: &[Case] = &[
             &overlay("common", "definition: {controlPlane: {replicas: 2}, firewall: {networks: [mpls-muc-a]}}"),
         );
     }),
+    // What two clusters may not share is said of the overlay, too.
+    ("same-resource", |t| {
+        let given = "selector: {matchLabels: {fleet.metal-stack.io/stage: development}}\n  definition: {vip: {mode: adopt, address: 198.18.0.9}}";
+        t.put(OVERLAY, &overlay("common", given));
+    }),
     ("invalid-value", |t| {
         let definition = "{controlPlane: {drainTimeout: 5, healthCheck: {maxUnhealthy: 101%}}, addons: {manifests: [{name: a, secretRefs: [A]}]}}";
         t.put(OVERLAY, &overlay("common", &format!("definition: {definition}")));

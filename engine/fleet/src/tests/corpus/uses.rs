@@ -35,6 +35,16 @@ pub(super) const CASES: &[Case] = &[
         let partition = "        - name: muc-b\n          defaultNetwork: internet\n          firewall:\n            types: [n1-medium-x86, c1-large-x86]\n            images: [firewall-ubuntu-3.0]\n";
         t.edit(POLICY, partition, "");
     }),
+    // A partition lost a machine type that runs there.
+    ("in-use", |t| {
+        t.edit(BILLING, "    egress:\n      - network: internet\n", "");
+        t.lock("payments.billing");
+        t.edit(
+            POLICY,
+            "          defaultNetwork",
+            "          unavailableMachineTypes: [c1-large-x86]\n          defaultNetwork",
+        );
+    }),
     // A machine type for a new pool is a mistake of the definition.
     ("unknown-size", |t| {
         t.lock("default.shop");
