@@ -1,10 +1,14 @@
 //! Argo CD: an Application for each cluster, one for the namespaces of a management cluster.
 //!
-//! Inside of an Application the objects come in waves. Argo CD waits until a wave is healthy, and for some kinds of
-//! Cluster API that takes hours, or a control plane that comes in a later wave (a ClusterResourceSet is healthy when it
-//! was applied to a running cluster). What Argo CD has a health check for therefore stands in the last wave, which
-//! nothing waits for: a sync ends when everything is applied, and a cluster in trouble never keeps a mend from being
-//! synced. The Cluster itself is there too, so that Cluster API begins when everything it refers to is in place.
+//! Inside of an Application the objects come in two waves. Argo CD waits until a wave is healthy, as long as it takes and
+//! whatever is pushed meanwhile; only the last one is not waited for. So the first has only what others refer to and what
+//! has no status, and everything that Argo CD, this version or a later one or its administrator, may have a health check
+//! for stands in the last: a ClusterResourceSet is healthy when it was applied to a running cluster, a control plane not
+//! before there is its Cluster. A sync ends when everything is applied, and a cluster in trouble never keeps a mend from
+//! being synced. Inside of a wave objects go by name: a Cluster, its infrastructure, then `<cluster>-...`.
+//!
+//! What leaves Git with the Cluster (R2) is in one wave, too: what is pruned goes in the mirrored order of the waves, and
+//! Argo CD would wait for the end of the Cluster before it looks at anything else.
 
 use super::{Delivery, Present};
 use crate::facts::object;
@@ -12,13 +16,11 @@ use serde_json::{Value, json};
 
 pub(crate) const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
-/// The wave of an object of a cluster: add-ons, infrastructure, control plane, pools and what completes them.
+/// The wave of an object of a cluster.
 pub(crate) fn wave_of(kind: &str) -> i32 {
     match kind {
-        "ConfigMap" | "HelmChartProxy" => 1,
-        "KubeadmControlPlane" => 3,
-        "Cluster" | "ClusterResourceSet" | "MachineDeployment" | "MachineHealthCheck" => 4,
-        _ => 2,
+        "ConfigMap" | "KubeadmConfigTemplate" | "MetalStackMachineTemplate" => 0,
+        _ => 1,
     }
 }
 
@@ -43,7 +45,9 @@ pub(super) fn files(delivery: &Delivery<'_>) -> Vec<(String, Vec<u8>)> {
 fn application(delivery: &Delivery<'_>, name: &str, wave: i32, path: &str, of: Option<&Present>) -> Value {
     let settings = &delivery.management.argocd;
     let mut destination = json!({"server": settings.server});
-    let mut options = vec!["ServerSideApply=true", "FailOnSharedResource=true"];
+    // Pruned in the background (R2): else the garbage collector deletes what the Cluster owns at once, the infrastructure
+    // below a living control plane, instead of Cluster API in its order.
+    let mut options = vec!["ServerSideApply=true", "FailOnSharedResource=true", "PrunePropagationPolicy=background"];
     if let Some(present) = of {
         destination["namespace"] = present.namespace.as_str().into();
         // The other Application may come later; what it says of the namespace stays its own.
@@ -60,7 +64,8 @@ fn application(delivery: &Delivery<'_>, name: &str, wave: i32, path: &str, of: O
         "source": {"repoURL": delivery.source_url, "targetRevision": delivery.branch, "path": path},
         "destination": destination,
         "syncPolicy": {
-            "automated": {"prune": true, "selfHeal": true},
+            // Empty too: the last of a cluster's output leaves a kustomization of nothing, and is pruned.
+            "automated": {"prune": true, "selfHeal": true, "allowEmpty": true},
             "syncOptions": options,
             // Refreshed, else a mend that is pushed would wait behind retries of what it mends (Argo CD 3.2).
             "retry": {"limit": -1, "refresh": true, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "3m"}},

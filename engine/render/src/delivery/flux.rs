@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const KUSTOMIZATION: &str = "kustomize.toolkit.fluxcd.io/v1";
-const NAMESPACES: &str = "namespaces";
 /// Names become labels of everything that is applied.
 const NAME_MAX: usize = 63;
 
@@ -25,17 +24,17 @@ pub(super) fn files(delivery: &Delivery<'_>) -> Vec<(String, Vec<u8>)> {
         files.push((format!("{folder}/{name}.yaml"), crate::emit::file(&comment, objects)));
         flat.push(format!("../{name}.yaml"));
     };
-    let first = kustomization(delivery, NAMESPACES, &delivery.namespaces(), None, None);
+    // Two fleets may share a Flux.
+    let namespaces = named(delivery.fleet, "namespaces");
+    let first = kustomization(delivery, &namespaces, &delivery.namespaces(), None, None);
     put_flat(&mut files, management.to_string(), &[repository(delivery), first]);
     for (present, there) in delivery.clusters {
         let id = format!("{}.{}", present.namespace, present.name);
         let mut objects = Vec::new();
-        let mut before = NAMESPACES.to_owned();
+        let mut before = namespaces.clone();
         for (part, part_files) in PARTS {
+            // A part without files stays: one that goes leaves behind what it applied, one of nothing prunes it.
             let resources: Vec<_> = part_files.iter().filter(|file| there.contains(**file)).collect();
-            if resources.is_empty() {
-                continue;
-            }
             // From gitops/flux/<management cluster>/<id>/<part> to the root.
             let up = |file: &&&str| format!("../../../../../{}/{file}", delivery.folder(present));
             let path = format!("{folder}/{management}/{id}/{part}");
@@ -52,7 +51,7 @@ pub(super) fn files(delivery: &Delivery<'_>) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// `<namespace>.<name>-<part>`, cut where it is too long for a label.
+/// `<id>-<part>`, cut where it is too long for a label.
 fn named(id: &str, part: &str) -> String {
     let whole = format!("{id}-{part}");
     if whole.len() <= NAME_MAX {
@@ -107,10 +106,14 @@ fn kustomization(
         check["name"] = present.name.as_str().into();
         check["namespace"] = present.namespace.as_str().into();
         spec["healthChecks"] = json!([check]);
-        // Cluster API says Available where others say Ready.
+        // Cluster API says Available where others say Ready. What is not is said to have failed, so that the check ends at
+        // once and is tried again after `retryInterval`: waiting would take one of the controller's four workers for each
+        // unfinished cluster.
+        let available =
+            "has(status.conditions) && status.conditions.exists(c, c.type == 'Available' && c.status == 'True')";
         let mut expression = cluster;
-        expression["current"] =
-            "has(status.conditions) && status.conditions.exists(c, c.type == 'Available' && c.status == 'True')".into();
+        expression["current"] = available.into();
+        expression["failed"] = format!("!({available})").into();
         spec["healthCheckExprs"] = json!([expression]);
     }
     object(KUSTOMIZATION, "Kustomization", metadata, spec)

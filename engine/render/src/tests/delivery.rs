@@ -1,8 +1,9 @@
 //! What Argo CD and Flux are given.
 
-use crate::delivery::{Output, files};
+use crate::delivery::{Output, files, wave_of};
 use model::Fleet;
 use model::fleet::GitOpsTool;
+use model::want::Flavor;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +70,7 @@ fn names_are_unique_and_fit_into_labels_and_every_dependency_is_there() {
     let objects = objects(&given(GitOpsTool::Flux));
     let of_flux = |o: &&Value| o["apiVersion"] == "kustomize.toolkit.fluxcd.io/v1";
     let named: Vec<_> = objects.iter().filter(of_flux).map(|o| o["metadata"]["name"].as_str().unwrap()).collect();
-    assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), 1 + 4 + 3);
+    assert_eq!(named.iter().collect::<BTreeSet<_>>().len(), 1 + 4 + 4);
     assert!(named.iter().all(|name| name.len() <= 63 && !name.contains("..")), "{named:?}");
     for needed in objects.iter().flat_map(|o| o["spec"]["dependsOn"].as_array().cloned().unwrap_or_default()) {
         assert!(named.contains(&needed["name"].as_str().unwrap()), "{needed}");
@@ -106,4 +107,28 @@ fn without_a_tool_or_a_source_there_is_nothing() {
     let mut nowhere = fleet(GitOpsTool::Flux);
     nowhere.spec.output.source_url = None;
     assert_eq!(files(&nowhere, &output()), []);
+}
+
+#[test]
+fn r2_what_leaves_with_a_cluster_is_in_the_wave_that_nothing_waits_for() {
+    let cluster = super::fixtures::wanted("billing", Flavor::Calico);
+    let rendered = super::fixtures::rendered(&cluster);
+    let with_it = ["infrastructure.yaml", "control-plane.yaml", "pools.yaml"];
+    let (mut leaving, mut staying) = (BTreeSet::new(), BTreeSet::new());
+    for (path, bytes) in rendered.iter().filter(|(path, _)| !path.ends_with("kustomization.yaml")) {
+        let waves = super::fixtures::documents(bytes).into_iter().map(|o| wave_of(o["kind"].as_str().unwrap()));
+        let name = path.rsplit('/').next().unwrap();
+        if with_it.contains(&name) { leaving.extend(waves) } else { staying.extend(waves) }
+    }
+    assert_eq!(leaving.len(), 1);
+    assert!(leaving.last() >= staying.last() && leaving.last() > staying.first(), "{leaving:?} {staying:?}");
+}
+
+#[test]
+fn the_files_of_a_part_that_is_gone_are_pruned_before_the_part_is() {
+    let text = given(GitOpsTool::Flux);
+    let (namespace, name) = LONG.split_once('.').unwrap();
+    let addons = &text[&format!("gitops/flux/mgmt/{namespace}.{name}/addons/kustomization.yaml")];
+    let addons: Value = serde_yaml::from_str(addons).unwrap();
+    assert_eq!(addons["resources"], Value::Array(Vec::new()));
 }
