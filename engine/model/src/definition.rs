@@ -456,7 +456,8 @@ pub struct PoolWish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 100))]
     pub max_unavailable: Option<u32>,
-    /// Labels of the nodes. A change replaces machines.
+    /// Labels of the nodes. A change replaces machines, but for labels that Cluster API keeps on nodes: those of
+    /// `node-role.kubernetes.io`, `node-restriction.kubernetes.io` and `node.cluster.x-k8s.io`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Taints of the nodes. A change replaces machines.
