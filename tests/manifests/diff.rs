@@ -1,6 +1,5 @@
 //! `ferrofleet diff` against a real API server: nothing there, all there, something changed, something left over.
 
-use crate::documents::below;
 use ferrofleet_tests::binary::{Finished, Process, command};
 use ferrofleet_tests::peers::control_plane::{Apply, ControlPlane, ObjectRef};
 use ferrofleet_tests::peers::{need, skipped};
@@ -55,29 +54,31 @@ fn a_management_cluster_and_the_output_are_told_apart() {
     assert_eq!(namespace, [("change".to_owned(), "default".to_owned())]);
     assert!(others.len() > 5 && others.iter().all(|(change, _)| change == "add"), "{all:?}");
 
-    // Everything is there as it was rendered.
-    let mut documents = below(&example().join("rendered"));
-    documents.retain(|d| d.place.contains("/shop/") || d.is_a("Namespace"));
-    assert!(documents.len() >= all.len(), "{documents:#?}");
+    // Everything is there as it is rendered.
+    let mut render = command(plane.scratch());
+    render.arg("render").arg(example()).args(["--cluster", "shop", "-o", "json"]);
+    let rendered = Process::spawn(&mut render).finish(LIMIT).expect(0).stdout;
+    let rendered: Vec<Value> = serde_json::from_str(&rendered).unwrap();
+    assert_eq!(rendered.len(), all.len());
     // The namespace goes first.
-    documents.sort_by_key(|d| !d.is_a("Namespace"));
-    for document in documents.iter().filter(|d| !d.is_a("Kustomization")) {
-        client.apply_yaml(&document.reference(), &document.text, Apply::by(MANAGER)).unwrap();
+    let (namespaces, others): (Vec<_>, Vec<_>) = rendered.iter().partition(|object| object["kind"] == "Namespace");
+    for object in namespaces.into_iter().chain(others) {
+        client.apply(object, Apply::by(MANAGER)).unwrap();
     }
     let same = diff(&plane, &[]).expect(0);
     assert_eq!((same.stdout.as_str(), same.stderr.as_str()), ("Diff: nothing differs\n", ""));
 
     // A field that we render was changed; one that we do not render is theirs.
-    let pool = documents.iter().find(|d| d.is_a("MachineDeployment")).unwrap();
+    let of_kind = |kind: &str| rendered.iter().find(|object| object["kind"] == kind).unwrap();
+    let (pool, cluster) = (of_kind("MachineDeployment"), of_kind("Cluster"));
     let changed = json!({"metadata": {"annotations": {"theirs": "stays"}}, "spec": {"replicas": 7}});
-    client.merge_patch(&pool.reference(), "", &changed).unwrap();
+    client.merge_patch(&ObjectRef::of(pool), "", &changed).unwrap();
     // A field that was rendered once, applied by the same manager.
-    let cluster = documents.iter().find(|d| d.is_a("Cluster")).unwrap();
-    let mut more = cluster.value.clone();
+    let mut more = cluster.clone();
     more["metadata"]["labels"]["once"] = "rendered".into();
     client.apply(&more, Apply::by(MANAGER)).unwrap();
     // An object that was rendered once, and one of somebody else that belongs to the cluster.
-    let mut old = pool.value.clone();
+    let mut old = pool.clone();
     old["metadata"]["name"] = "shop-gone".into();
     client.apply(&old, Apply::by(MANAGER)).unwrap();
     let mut theirs = old.clone();
@@ -85,10 +86,10 @@ fn a_management_cluster_and_the_output_are_told_apart() {
     theirs["metadata"].as_object_mut().unwrap().remove("annotations");
     client.apply(&theirs, Apply::by("somebody")).unwrap();
     let found = diff(&plane, &["-o", "json"]).expect(2);
-    let name = |d: &ObjectRef| d.name.clone();
+    let name = |object: &Value| ObjectRef::of(object).name;
     let expected = [
-        ("change".to_owned(), name(&cluster.reference())),
-        ("change".to_owned(), name(&pool.reference())),
+        ("change".to_owned(), name(cluster)),
+        ("change".to_owned(), name(pool)),
         ("remove".to_owned(), "shop-gone".to_owned()),
     ];
     let mut told = differences(&found);
