@@ -7,12 +7,20 @@ fn why(args: &[&str]) -> Output {
     output(ferrofleet(home.path()).arg("why").args(args).args(["--dir", EXAMPLE]))
 }
 
+/// What was resolved is another value each time that the example is made anew.
+fn without_locks(table: &str) -> String {
+    table.lines().filter(|line| !line.contains("cluster.lock.yaml:")).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn every_value_with_its_document() {
     let all = why(&["shop"]).expect(0);
     assert_eq!(all.stderr, "");
-    insta::assert_snapshot!("why_all", all.stdout);
-    insta::assert_snapshot!("why_field", why(&["payments.billing", "spec.network"]).expect(0).stdout);
+    insta::assert_snapshot!("why_all", without_locks(&all.stdout));
+    let network = why(&["payments.billing", "spec.network"]).expect(0).stdout;
+    insta::assert_snapshot!("why_field", without_locks(&network));
+    let resolved = network.lines().find(|line| line.starts_with("spec.network.nodes.id ")).unwrap();
+    assert!(resolved.contains("stages/production/clusters/billing/cluster.lock.yaml:"), "{resolved}");
     let pools = why(&["shop", "pools.size"]).expect(0).stdout;
     assert!(pools.lines().count() > 1 && pools.contains("spec.pools[0].size"), "{pools}");
 }
