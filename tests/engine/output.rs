@@ -153,3 +153,121 @@ fn what_argo_cd_and_flux_sync_goes_with_the_output_and_leaves_with_the_tool() {
     assert!(!bed.remote.git(["show", &format!("rendered:{POOLS}")]).contains("sync-wave"));
     assert_eq!(tool(", gitops: flux", ""), Vec::<String>::new());
 }
+
+const CONTROL_PLANE: &str = "rendered/mgmt/default/shop/control-plane.yaml";
+
+/// Commits another control plane to a branch of output, as an engine of another version would have.
+fn by_another_binary(bed: &Bed, branch: &str) {
+    let eve = bed.person("eve");
+    eve.run(["checkout", "--quiet", branch]);
+    let before = eve.read(CONTROL_PLANE);
+    assert!(before.contains("imagePullPolicy: IfNotPresent"), "{before}");
+    eve.write(CONTROL_PLANE, &before.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"));
+    let (parent, source) = (eve.run(["rev-parse", "HEAD"]), bed.remote.tip());
+    let trailers = format!(
+        "Render {SHOP}\n\nFleet-Run: older\nFleet-Source: {source}\nFleet-Cluster: {SHOP}\nFleet-Parent: {parent}\n\
+         Fleet-Name: example\n"
+    );
+    eve.commit(&trailers);
+    eve.run(["push", "--quiet", "origin", branch]);
+}
+
+fn is_kept(bed: &Bed, branch: &str) -> bool {
+    bed.remote.git(["show", &format!("{branch}:{CONTROL_PLANE}")]).contains("imagePullPolicy: Always")
+}
+
+fn change_output(bed: &Bed, from: &str, to: &str) {
+    let fleet = bed.ada.pull().read("fleet.yaml");
+    assert!(fleet.contains(from), "{fleet}");
+    bed.ada.write("fleet.yaml", &fleet.replace(from, to)).push("Output moves");
+}
+
+#[test]
+fn r1_output_that_moves_on_and_back_keeps_what_another_binary_rendered() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    by_another_binary(&bed, "live");
+    let kept = bed.run_once().expect(0);
+    assert!(kept.stdout.contains("RenderOutdated") && is_kept(&bed, "live"), "{}", kept.stdout);
+
+    change_output(&bed, "{branch: live}", "{branch: live2}");
+    let _ = bed.run_once().expect(0);
+    assert!(is_kept(&bed, "live2"));
+    // The next run keeps by what is there now.
+    bed.remote.git(["branch", "-D", "live"]);
+    let _ = bed.run_once().expect(0);
+    assert!(is_kept(&bed, "live2"));
+
+    change_output(&bed, "  output: {branch: live2}\n", "");
+    let _ = bed.run_once().expect(0);
+    assert!(is_kept(&bed, "main"));
+    let tip = bed.remote.tip();
+    let _ = bed.run_once().expect(0);
+    assert_eq!(bed.remote.tip(), tip);
+}
+
+#[test]
+fn r1_output_that_is_lost_is_not_rendered_anew_before_a_person_says_so() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    // Its commit notes what was there before.
+    bed.ada.pull().write(&format!("{}/cluster.yaml", folder("more")), &definition("more")).push("One more");
+    let _ = bed.run_once().expect(0);
+    bed.remote.git(["branch", "-D", "live"]);
+    let refused = bed.run_once().expect(1);
+    assert!(refused.stderr.contains("OutputLost branch live"), "{}", refused.stderr);
+    assert!(bed.remote.git(["branch", "--list", "live"]).is_empty());
+
+    bed.ada.pull().push("We know\n\nFleet-Ack: OutputLost branch live");
+    let _ = bed.run_once().expect(0);
+    assert!(paths(&bed.remote, "live").contains(&POOLS.to_owned()));
+    let _ = bed.run_once().expect(0);
+}
+
+#[test]
+fn i6_a_branch_that_holds_another_fleet_s_output_is_left_alone() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    let eve = bed.person("eve");
+    eve.run(["checkout", "--quiet", "live"]);
+    eve.write("rendered/other/default/theirs/pools.yaml", "theirs\n");
+    let parent = eve.run(["rev-parse", "HEAD"]);
+    eve.commit(&format!(
+        "Render theirs\n\nFleet-Run: x\nFleet-Source: {parent}\nFleet-Parent: {parent}\nFleet-Name: other"
+    ));
+    eve.run(["push", "--quiet", "origin", "live"]);
+    let tip = bed.remote.git(["rev-parse", "live"]);
+    let refused = bed.run_once().expect(1);
+    assert!(refused.stderr.contains("holds the output of fleet `other`"), "{}", refused.stderr);
+    assert_eq!(bed.remote.git(["rev-parse", "live"]), tip);
+}
+
+#[test]
+fn i3_people_s_own_files_below_gitops_stay() {
+    let bed = bed("{sourceURL: 'https://git.example.com/fleet.git'}");
+    let theirs = ["gitops/README.md", "gitops/argocd/root.yaml", "gitops/flux/mgmt/own.yaml"];
+    for path in theirs {
+        bed.ada.pull().write(path, "By people.\n");
+    }
+    bed.ada.push("Our own files");
+    change_output(&bed, "{name: mgmt}", "{name: mgmt, gitops: argocd}");
+    let _ = bed.run_once().expect(0);
+    bed.ada.pull().write("gitops/argocd/later.yaml", "By people.\n").write(theirs[1], "Edited.\n").push("More of ours");
+    let _ = bed.run_once().expect(0);
+    change_output(&bed, ", gitops: argocd", "");
+    let _ = bed.run_once().expect(0);
+    let left: Vec<_> = bed.remote.paths().into_iter().filter(|path| path.starts_with("gitops/")).collect();
+    assert_eq!(
+        left,
+        ["gitops/README.md", "gitops/argocd/later.yaml", "gitops/argocd/root.yaml", "gitops/flux/mgmt/own.yaml"]
+    );
+    assert_eq!(bed.remote.read(theirs[1]), "Edited.");
+}
+
+#[test]
+fn i7_a_password_in_the_place_of_the_output_is_never_shown() {
+    let bed = bed("{repo: 'https://bot:hunter2@git.example.com/x.git?token=hunter3'}");
+    let refused = bed.run_once().expect(1);
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(said.contains("https://git.example.com/x.git") && !said.contains("hunter"), "{said}");
+}

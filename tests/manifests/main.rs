@@ -12,6 +12,7 @@
 mod changes;
 mod check;
 mod coverage;
+mod diff;
 mod documents;
 mod example;
 mod fragments;

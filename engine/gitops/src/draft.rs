@@ -73,20 +73,19 @@ impl Making {
         drafted.paths.extend(definitions.paths().map(str::to_owned));
         drafted.paths.extend(output.iter().flat_map(Draft::paths).map(str::to_owned));
         let output = output.filter(|draft| !draft.is_empty());
-        if !definitions.is_empty() {
+        if !definitions.is_empty() || self.view.record {
             // Elsewhere each commit names its own clusters.
             let changed = match &self.view.output {
                 None => drafted.edited.changed.clone(),
                 Some(_) => self.changed(&definitions, &drafted.edited),
             };
-            let place = self.view.output.as_ref().filter(|_| output.is_some()).map(|at| at.place.name.clone());
-            let about = About { source: self.view.tip, parent: None, place };
+            let about = About { source: self.view.tip, parent: None, place: self.view.says.clone() };
             drafted.definitions = Some(self.commit(repo, definitions, changed, &about, now)?);
         }
         if let (Some(draft), Some(at)) = (output, &self.view.output) {
             let source = drafted.definitions.as_ref().map_or(self.view.tip, |commit| commit.id);
             let changed = self.changed(&draft, &drafted.edited);
-            let about = About { source, parent: Some(at.tip), place: None };
+            let about = About { source, parent: Some((at.tip, at.place.fleet.clone())), place: None };
             drafted.output = Some(self.commit(repo, draft, changed, &about, now)?);
         }
         Ok(drafted)
@@ -131,12 +130,17 @@ impl Making {
             resolved: &resolved,
             done: if about.parent.is_none() { &self.done } else { &none },
             put_right: &put_right,
-            parent: about.parent,
-            output: about.place.as_deref(),
+            parent: about.parent.as_ref().map(|(id, fleet)| (*id, fleet.as_str())),
+            output: about.place.as_ref().map(|(place, at)| (place.as_str(), *at)),
         };
         let text = message(&facts);
         let title = text.lines().next().unwrap_or_default().to_owned();
-        let id = repo.commit(draft, &text, &author(&self.view), now)?;
+        let author = author(&self.view);
+        let id = if draft.is_empty() {
+            repo.commit_tree_of(self.view.tip, &text, &author, now)?
+        } else {
+            repo.commit(draft, &text, &author, now)?
+        };
         Ok(Commit { id, title, clusters: changed })
     }
 }
@@ -144,8 +148,8 @@ impl Making {
 /// What sets the two commits of one edit apart.
 struct About {
     source: Oid,
-    parent: Option<Option<Oid>>,
-    place: Option<String>,
+    parent: Option<(Option<Oid>, String)>,
+    place: Option<(String, Option<Oid>)>,
 }
 
 /// Files that a person changed and the engine owns get their bytes back.

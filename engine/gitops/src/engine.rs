@@ -6,7 +6,7 @@ use crate::output::{Outputs, Place};
 use crate::pass::{Claimed, Decided, Passed};
 use crate::remote::Remote;
 use crate::trigger::Triggers;
-use crate::view::{View, output_history};
+use crate::view::View;
 use crate::{Commit, Counters, FleetStatus, Options, Ran};
 use git::Oid;
 use metal_api::{Metal, Observe};
@@ -38,6 +38,14 @@ pub enum RunError {
     MetalNotConfigured { name: String, known: String },
     #[error("fleet.yaml names the output repository `{repo}`, which the engine was not told of; it knows: {known}")]
     OutputNotConfigured { repo: String, known: String },
+    #[error("{place} holds the output of fleet `{fleet}`; give each fleet a branch of its own (spec.output)")]
+    OutputTaken { place: String, fleet: String },
+    #[error(
+        "the output that was at {place} is gone or was rewritten, and rendering it anew could replace machines (R1); push \
+         it back, or accept that with an empty commit on {branch} whose message ends with a paragraph `Fleet-Ack: \
+         OutputLost {place}`"
+    )]
+    OutputLost { place: String, branch: String },
     #[error("not done within {limit:?}; the next run goes on from what is at the tip")]
     TimedOut { limit: Duration },
     #[error("ended by a signal before it was done; the next run goes on from what is at the tip")]
@@ -63,7 +71,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             history: History::of(Holds::Definitions),
-            output_history: output_history(),
+            output_history: History::of(Holds::Output(String::new())),
             load: fleet::Memo::default(),
             render: render::Memo::default(),
             old_clusters: None,
@@ -96,6 +104,8 @@ pub struct Engine<M> {
     pub(crate) outputs: Outputs,
     /// Where the output goes, as the tip that was read last says it.
     pub(crate) placed: Option<(Oid, Option<Place>)>,
+    /// Its name, as that tip says it.
+    pub(crate) fleet: String,
     /// What this turn pushed before it had to start over.
     pub(crate) landed: Vec<Commit>,
     claims: Claims,
@@ -165,6 +175,7 @@ impl<M: Metal + 'static> Engine<M> {
             memory: Arc::default(),
             outputs: Outputs::new(),
             placed: None,
+            fleet: String::new(),
             landed: Vec::new(),
             held: None,
             calls: allocate::Calls::default(),

@@ -1,7 +1,7 @@
 //! What a branch's history says: the last engine commit, and which clusters there ever were. A person's `git pull` may
 //! put the engine's newer commit behind a second parent, so the whole history counts, not only first parents.
 
-use crate::message::{Trailers, trailers};
+use crate::message::{Trailers, acknowledged, trailers};
 use git::{CommitInfo, Oid, Repo};
 use model::ClusterId;
 use std::collections::BTreeSet;
@@ -10,21 +10,28 @@ use std::collections::BTreeSet;
 const COMMITS_MAX: usize = 100_000;
 
 /// What a branch holds for the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
     /// Definitions and locks, and the output where it has no branch of its own.
     Definitions,
-    /// The output alone.
-    Output,
+    /// The output alone, of the fleet with this name.
+    Output(String),
 }
 
 impl Holds {
     /// Whether an engine made this commit here. One with another parent is somebody's copy, by cherry-pick or squash.
-    fn is_engines(self, commit: &CommitInfo, trailers: &Trailers) -> bool {
+    fn is_engines(&self, commit: &CommitInfo, trailers: &Trailers) -> bool {
         let parent = commit.parents.first().copied();
         match self {
             Self::Definitions => parent.is_some() && parent == trailers.source,
-            Self::Output => trailers.parent == Some(parent),
+            Self::Output(_) => trailers.parent == Some(parent),
+        }
+    }
+
+    fn is_own(&self, trailers: &Trailers) -> bool {
+        match self {
+            Self::Definitions => true,
+            Self::Output(fleet) => trailers.fleet.as_ref() == Some(fleet),
         }
     }
 }
@@ -34,17 +41,33 @@ impl Holds {
 pub(crate) struct History {
     holds: Holds,
     seen: Option<Oid>,
-    /// The newest commit that an engine made on this branch.
-    pub(crate) last_engine_commit: Option<Oid>,
-    /// The commit that it was made from.
-    pub(crate) last_source: Option<Oid>,
+    /// The newest commit that an engine made on this branch for this fleet.
+    pub(crate) newest: Option<EngineCommit>,
+    /// What people accepted since, as `<condition> <subject>`.
+    pub(crate) acknowledged: BTreeSet<String>,
+    /// The newest engine commit is another fleet's.
+    pub(crate) taken_by: Option<String>,
     /// Clusters that engine commits name: their locks landed.
     pub(crate) clusters: BTreeSet<ClusterId>,
 }
 
+/// A commit by an engine.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineCommit {
+    pub(crate) id: Oid,
+    pub(crate) says: Trailers,
+}
+
 impl History {
     pub(crate) fn of(holds: Holds) -> Self {
-        Self { holds, seen: None, last_engine_commit: None, last_source: None, clusters: BTreeSet::new() }
+        Self {
+            holds,
+            seen: None,
+            newest: None,
+            acknowledged: BTreeSet::new(),
+            taken_by: None,
+            clusters: BTreeSet::new(),
+        }
     }
 
     /// Reads what is new since the tip that was seen last.
@@ -54,16 +77,29 @@ impl History {
         }
         // A rewritten history does not hold what was seen: then only what it holds itself counts.
         let continued = self.seen.map_or(Ok(false), |seen| repo.is_ancestor(seen, tip))?;
-        let mut newest = None;
-        for commit in repo.since(tip, self.seen.filter(|_| continued), COMMITS_MAX)? {
-            if let Some(found) = trailers(&commit.message).filter(|t| self.holds.is_engines(&commit, t)) {
-                newest = newest.or(Some((commit.id, found.source)));
-                self.clusters.extend(found.clusters);
+        if !continued {
+            *self = Self { clusters: std::mem::take(&mut self.clusters), ..Self::of(self.holds.clone()) };
+        }
+        let (mut newest, mut taken_by, mut acks) = (None, None, BTreeSet::new());
+        for commit in repo.since(tip, self.seen, COMMITS_MAX)? {
+            match trailers(&commit.message).filter(|t| self.holds.is_engines(&commit, t)) {
+                Some(says) if self.holds.is_own(&says) => {
+                    self.clusters.extend(says.clusters.iter().cloned());
+                    newest.get_or_insert(EngineCommit { id: commit.id, says });
+                }
+                Some(others) if newest.is_none() && taken_by.is_none() => {
+                    taken_by = Some(others.fleet.unwrap_or_default());
+                }
+                None if newest.is_none() => acks.extend(acknowledged(&commit.message).map(str::to_owned)),
+                Some(_) | None => {}
             }
         }
-        let before = self.last_engine_commit.filter(|_| continued).map(|id| (id, self.last_source));
-        (self.last_engine_commit, self.last_source) =
-            newest.or(before).map_or((None, None), |(id, from)| (Some(id), from));
+        if newest.is_some() {
+            (self.acknowledged, self.taken_by) = (BTreeSet::new(), None);
+            self.newest = newest;
+        }
+        self.acknowledged.extend(acks);
+        self.taken_by = taken_by.or(self.taken_by.take());
         self.seen = Some(tip);
         Ok(())
     }

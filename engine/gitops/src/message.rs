@@ -11,7 +11,11 @@ use std::fmt::Write as _;
 const RUN: &str = "Fleet-Run";
 const CLUSTER: &str = "Fleet-Cluster";
 const PARENT: &str = "Fleet-Parent";
-const NO_PARENT: &str = "none";
+const NAME: &str = "Fleet-Name";
+const OUTPUT: &str = "Fleet-Output";
+const OUTPUT_AT: &str = "Fleet-Output-At";
+const ACK: &str = "Fleet-Ack";
+const NONE: &str = "none";
 
 /// What a message is made of.
 pub(crate) struct Facts<'a> {
@@ -23,10 +27,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) resolved: &'a [ClusterId],
     pub(crate) done: &'a Done,
     pub(crate) put_right: &'a [String],
-    /// For the output's own commit: what it is made on there.
-    pub(crate) parent: Option<Option<Oid>>,
-    /// For a lock commit whose output goes elsewhere: where.
-    pub(crate) output: Option<&'a str>,
+    /// For the output's own commit: what it is made on there, and whose it is.
+    pub(crate) parent: Option<(Option<Oid>, &'a str)>,
+    /// For a commit beside which the output goes elsewhere: where, and what was there.
+    pub(crate) output: Option<(&'a str, Option<Oid>)>,
 }
 
 pub(crate) fn message(facts: &Facts<'_>) -> String {
@@ -49,12 +53,12 @@ pub(crate) fn message(facts: &Facts<'_>) -> String {
     for id in facts.clusters.keys() {
         let _ = writeln!(text, "{CLUSTER}: {id}");
     }
-    if let Some(parent) = facts.parent {
-        let parent = parent.map_or_else(|| NO_PARENT.to_owned(), |id| id.to_string());
-        let _ = writeln!(text, "{PARENT}: {parent}");
+    let id = |id: Option<Oid>| id.map_or_else(|| NONE.to_owned(), |id| id.to_string());
+    if let Some((parent, fleet)) = facts.parent {
+        let _ = writeln!(text, "{PARENT}: {}\n{NAME}: {fleet}", id(parent));
     }
-    if let Some(output) = facts.output {
-        let _ = writeln!(text, "Fleet-Output: {output}");
+    if let Some((place, at)) = facts.output {
+        let _ = writeln!(text, "{OUTPUT}: {place}\n{OUTPUT_AT}: {}", id(at));
     }
     let _ = writeln!(text, "Fleet-Reason: {reason}");
     for (free, outcome) in &facts.done.frees {
@@ -80,6 +84,7 @@ fn title(facts: &Facts<'_>) -> String {
         facts.resolved.iter().collect::<Vec<_>>()
     };
     match named[..] {
+        [] if facts.output.is_some() && facts.put_right.is_empty() => "Note where the output is".to_owned(),
         [] => format!("{verb} engine-owned files"),
         [one] => format!("{verb} {one}"),
         [one, two] => format!("{verb} {one} and {two}"),
@@ -135,7 +140,25 @@ pub struct Trailers {
     pub source: Option<Oid>,
     /// Of a commit of output alone: what it was made on, inner None for a branch's first commit.
     pub parent: Option<Option<Oid>>,
+    /// Of a commit of output alone: whose.
+    pub fleet: Option<String>,
+    /// Of a commit of definitions whose output goes elsewhere: where.
+    pub output: Option<OutputTrailer>,
     pub clusters: Vec<ClusterId>,
+}
+
+/// Where the output of a commit's locks is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputTrailer {
+    pub place: String,
+    /// What was there before.
+    pub at: Option<Oid>,
+}
+
+/// What a person accepts, as `<condition> <subject>`: the last paragraph of a message says so.
+pub(crate) fn acknowledged(message: &str) -> impl Iterator<Item = &str> {
+    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+    last.lines().filter_map(|line| Some(line.strip_prefix(ACK)?.strip_prefix(": ")?.trim()))
 }
 
 /// Reads the trailers back; None for a commit of anybody else.
@@ -146,11 +169,15 @@ pub fn trailers(message: &str) -> Option<Trailers> {
     let run = last.lines().find_map(|line| value(line, RUN))?;
     let clusters = last.lines().filter_map(|line| value(line, CLUSTER)?.parse().ok()).collect();
     let source = last.lines().find_map(|line| value(line, "Fleet-Source")?.parse().ok());
-    let parent = last.lines().find_map(|line| value(line, PARENT)).and_then(|parent| match parent.as_str() {
-        NO_PARENT => Some(None),
+    let found = |key| last.lines().find_map(|line| value(line, key));
+    let id = |text: String| match text.as_str() {
+        NONE => Some(None),
         id => id.parse().ok().map(Some),
-    });
-    Some(Trailers { run, source, parent, clusters })
+    };
+    let parent = found(PARENT).and_then(id);
+    let at = found(OUTPUT_AT).and_then(id).flatten();
+    let output = found(OUTPUT).map(|place| OutputTrailer { place, at });
+    Some(Trailers { run, source, parent, fleet: found(NAME), output, clusters })
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! the lock's commit the place, the output's commit the lock's commit it was made from.
 
 use crate::engine::{Engine, RunError};
+use crate::history::{History, Holds};
 use crate::remote::Remote;
+use crate::view::{Before, OutputAt, Side, output_side};
 use git::{Draft, Expect, Oid, Repo, Worker};
 use metal_api::Metal;
 use model::fleet::OutputSettings;
@@ -19,22 +21,24 @@ pub type Outputs = BTreeMap<String, Worker>;
 /// Where the output goes when it does not go beside the definitions.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    settings: OutputSettings,
     pub(crate) remote: Remote,
-    /// For people: branch and, where it is another one, repository.
+    is_beside: bool,
+    /// For people and trailers: branch and, where it is another one, repository.
     pub(crate) name: String,
+    /// Whose output it is.
+    pub(crate) fleet: String,
 }
 
 impl Place {
     /// Whether a look at the definitions' refs can ask for this one too.
     pub(crate) fn is_beside(&self) -> bool {
-        self.settings.repo.is_none()
+        self.is_beside
     }
 }
 
 /// Whether a path is output, which goes to the place.
 pub(crate) fn is_output(path: &str) -> bool {
-    path.starts_with("rendered/") || path.starts_with("gitops/")
+    ["rendered/", "gitops/argocd/", "gitops/flux/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// Takes the files of one edit, each to the commit it belongs to.
@@ -81,39 +85,166 @@ impl<M: Metal + 'static> Engine<M> {
             return Ok(place.clone());
         }
         let memory = self.memory.clone();
-        let settings = self.remote.call(move |repo| {
+        let fleet = self.remote.call(move |repo| {
             repo.fetch(tip)?;
             let tree = repo.tree(tip)?;
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(fleet::settings(&tree, &mut memory.load).map(|fleet| fleet.spec.output.clone()))
+            Ok(fleet::settings(&tree, &mut memory.load))
         });
-        let place = self.place_of(settings.await?.unwrap_or_default())?;
-        let moved = match (&place, self.placed.as_ref().and_then(|(_, before)| before.as_ref())) {
-            (Some(now), Some(before)) => now.settings.repo != before.settings.repo || now.name != before.name,
-            (None, None) => false,
-            _ => true,
+        let place = match fleet.await? {
+            None => None,
+            Some(fleet) => {
+                self.fleet = fleet.metadata.name.to_string();
+                self.place_of(&fleet.spec.output, &self.fleet)?
+            }
         };
-        if moved {
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner).output_history = crate::view::output_history();
+        let of = |place: &Option<Place>| place.as_ref().map(|place| (place.name.clone(), place.fleet.clone()));
+        if self.placed.as_ref().is_none_or(|(_, before)| of(before) != of(&place)) {
+            let name = place.as_ref().map(|place| place.fleet.clone()).unwrap_or_default();
+            let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.output_history = History::of(Holds::Output(name));
         }
         self.placed = Some((tip, place.clone()));
         Ok(place)
     }
 
-    fn place_of(&self, settings: OutputSettings) -> Result<Option<Place>, RunError> {
+    /// None beside the definitions.
+    fn place_of(&self, settings: &OutputSettings, fleet: &str) -> Result<Option<Place>, RunError> {
         let own = self.options.branch.as_str();
-        let branch = settings.branch.clone().unwrap_or_else(|| own.to_owned());
+        let branch = settings.branch.as_deref().unwrap_or(own);
+        let is_beside = settings.repo.is_none();
         let (remote, name) = match &settings.repo {
             None if branch == own => return Ok(None),
-            None => (self.remote.beside(&branch), format!("branch {branch}")),
+            None => (self.remote.beside(branch), format!("branch {branch}")),
             Some(repo) => {
+                let shown = without_credentials(repo);
                 let worker = self.outputs.get(repo).ok_or_else(|| RunError::OutputNotConfigured {
-                    repo: repo.clone(),
-                    known: self.outputs.keys().cloned().collect::<Vec<_>>().join(", "),
+                    repo: shown.clone(),
+                    known: self.outputs.keys().map(|url| without_credentials(url)).collect::<Vec<_>>().join(", "),
                 })?;
-                (Remote::new(worker.clone(), &branch), format!("branch {branch} of {repo}"))
+                (Remote::new(worker.clone(), branch), format!("branch {branch}{OF}{shown}"))
             }
         };
-        Ok(Some(Place { settings, remote, name }))
+        Ok(Some(Place { remote, is_beside, name, fleet: fleet.to_owned() }))
+    }
+
+    /// The place with a name that a trailer has.
+    fn place_named(&self, name: &str, fleet: &str) -> Option<Place> {
+        let (branch, repo) = match name.split_once(OF) {
+            Some((branch, repo)) => (branch, Some(repo)),
+            None => (name, None),
+        };
+        let repo = match repo {
+            None => None,
+            Some(shown) => Some(self.outputs.keys().find(|url| without_credentials(url) == shown)?.clone()),
+        };
+        let branch = branch.strip_prefix("branch ")?.to_owned();
+        let settings = OutputSettings { repo, branch: Some(branch), ..OutputSettings::default() };
+        self.place_of(&settings, fleet).ok().flatten()
+    }
+
+    /// Where the output is that R1 keeps from: where it goes now, or the place that it moves away from. `output` is the
+    /// output's own branch as it was read.
+    pub(crate) async fn before(&self, tip: Oid, output: Option<&(OutputAt, Option<Side>)>) -> Result<Found, RunError> {
+        let newest_there = output.and_then(|(_, side)| side.as_ref()?.newest.clone());
+        let (memory, now_at) = (self.memory.clone(), newest_there.as_ref().and_then(|commit| commit.says.source));
+        let known = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.history.advance(repo, tip)?;
+            let newest = memory.history.newest.clone();
+            // Output that was made from the newest locks, or from later definitions, is where it should be.
+            let is_current = match (&newest, now_at) {
+                (Some(newest), Some(source)) => repo.is_ancestor(newest.id, source)?,
+                _ => false,
+            };
+            Ok((newest, memory.history.acknowledged.clone(), is_current))
+        });
+        let (newest, acknowledged, is_current) = known.await?;
+        let here = output.map(|(at, _)| (at.place.name.clone(), at.tip));
+        let found = |before, says: &Option<Said>| Found { before, lost: None, says: says.clone(), record: false };
+        let Some(newest) = newest else { return Ok(found(Before::Here, &here)) };
+        let said = newest.says.output.map(|output| (output.place, output.at));
+        let lost = |place: &str| {
+            let accepted = acknowledged.contains(&format!("OutputLost {place}"));
+            Found { lost: (!accepted).then(|| place.to_owned()), ..found(Before::Nowhere, &here) }
+        };
+        let place = |said: &Option<Said>| said.as_ref().map(|(place, _)| place.clone());
+        if place(&said) == place(&here) {
+            // Something was there when the newest locks were committed.
+            let is_lost = newest_there.is_none() && said.as_ref().is_some_and(|(_, at)| at.is_some());
+            return Ok(match &here {
+                Some((here, _)) if is_lost => lost(here),
+                Some(_) | None => found(Before::Here, &here),
+            });
+        }
+        if is_current {
+            return Ok(Found { record: true, ..found(Before::Here, &here) });
+        }
+        // It moves. Until it has arrived, locks go on naming where it was.
+        let Some((before, at)) = &said else { return Ok(found(Before::Beside, &said)) };
+        let Some(place) = self.place_named(before, &self.fleet) else { return Ok(lost(before)) };
+        Ok(match self.side_of(&place, self.fleet.clone()).await? {
+            Some(side) if side.newest.is_some() => found(Before::At(Box::new(side)), &said),
+            // Nothing had been written there.
+            _ if at.is_none() => found(Before::Nowhere, &here),
+            _ => lost(before),
+        })
+    }
+
+    /// What another place than the present one holds; read anew, which happens only while the output moves.
+    async fn side_of(&self, place: &Place, fleet: String) -> Result<Option<Side>, RunError> {
+        let Some(tip) = place.remote.tip().await? else { return Ok(None) };
+        let full_ref = place.remote.branch_ref();
+        let mut history = History::of(Holds::Output(fleet));
+        let side = place.remote.call(move |repo| output_side(repo, &full_ref, &mut history, tip));
+        Ok(Some(side.await?))
+    }
+}
+
+/// Between branch and repository in the name of a place.
+const OF: &str = " of ";
+
+/// What a commit of locks says of the output: where it is, and at what.
+pub(crate) type Said = (String, Option<Oid>);
+
+/// Where the output is that R1 keeps from.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) before: Before,
+    /// The place that should hold it and does not.
+    pub(crate) lost: Option<String>,
+    /// What the next commit of locks says.
+    pub(crate) says: Option<Said>,
+    /// The output has arrived at another place than the locks say: a commit must say so, whatever else it changes.
+    pub(crate) record: bool,
+}
+
+/// A URL for people and trailers: without user, password and query (I7).
+fn without_credentials(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            if path.is_empty() { format!("{scheme}://{host}") } else { format!("{scheme}://{host}/{path}") }
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i7_a_url_is_shown_without_what_could_be_a_secret() {
+        for (url, shown) in [
+            ("https://bot:hunter2@git.example.com/x.git", "https://git.example.com/x.git"),
+            ("https://git.example.com/x.git?private_token=hunter2", "https://git.example.com/x.git"),
+            ("ssh://git@git.example.com", "ssh://git.example.com"),
+            ("/srv/output.git", "/srv/output.git"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
     }
 }

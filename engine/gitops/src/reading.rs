@@ -39,13 +39,18 @@ impl<M: Metal + 'static> Engine<M> {
             None => None,
             Some(at) => Some((at.clone(), self.output_side(at).await?)),
         };
+        let found = self.before(tip, output.as_ref()).await?;
+        let lost = found.lost.clone();
         let (memory, now) = (self.memory.clone(), self.clock.now());
         let view = self.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
             let Memory { history, load, .. } = &mut *memory;
-            View::load(repo, history, load, tip, output, now)
+            View::load(repo, history, load, tip, output, &found, now)
         });
         let view = Arc::new(view.await?);
+        if let Some(place) = lost.filter(|_| view.was_rendered()) {
+            return Err(RunError::OutputLost { place, branch: self.options.branch.clone() });
+        }
         let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());
         self.status.send_if_modified(|status| {
             status.fleet = fleet;
@@ -61,9 +66,14 @@ impl<M: Metal + 'static> Engine<M> {
         let (memory, full_ref) = (self.memory.clone(), at.place.remote.branch_ref());
         let side = at.place.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            output_side(repo, &full_ref, &mut memory.output_history, tip)
+            let side = output_side(repo, &full_ref, &mut memory.output_history, tip)?;
+            Ok((side, memory.output_history.taken_by.clone()))
         });
-        Ok(Some(side.await?))
+        let (side, taken_by) = side.await?;
+        match taken_by {
+            None => Ok(Some(side)),
+            Some(fleet) => Err(RunError::OutputTaken { place: at.place.name, fleet }),
+        }
     }
 
     /// What metal-api has for the fleet's projects; as read within the interval unless `fresh`.

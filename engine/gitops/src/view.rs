@@ -2,8 +2,8 @@
 //! tip and the engine's files as the last engine commit left them. Output that has a branch of its own is read from
 //! there, and stands in the tree as if it lay beside the definitions.
 
-use crate::history::{History, Holds};
-use crate::output::{Place, is_output};
+use crate::history::{EngineCommit, History};
+use crate::output::{Found, Place, Said, is_output};
 use fleet::{Loaded, Memo};
 use git::{Oid, Repo};
 use model::{Entry, Finding, Place as At, Timestamp, Tree, Want};
@@ -30,6 +30,9 @@ pub(crate) struct View {
     pub(crate) findings: Vec<Finding>,
     /// Engine-owned paths that a person changed since.
     pub(crate) put_right: Vec<String>,
+    /// What the next commit of locks says of the output, and whether it must be made to say so.
+    pub(crate) says: Option<Said>,
+    pub(crate) record: bool,
 }
 
 /// The output's own branch, as it was read.
@@ -46,9 +49,8 @@ pub(crate) struct Side {
     tree: Tree,
     corrected: Tree,
     put_right: Vec<String>,
-    has_engine_commit: bool,
-    /// Of the last engine commit.
-    source: Option<Oid>,
+    /// The newest engine commit here.
+    pub(crate) newest: Option<EngineCommit>,
 }
 
 impl Side {
@@ -62,24 +64,44 @@ impl Side {
         repo.fetch_ref(full_ref, tip)?;
         history.advance(repo, tip)?;
         let tree = repo.tree_in(full_ref, tip)?;
-        let mut put_right = Vec::new();
-        let corrected = match history.last_engine_commit.filter(|last| *last != tip) {
-            None => tree.clone(),
-            Some(last) => {
-                put_right = repo.diff_paths(last, tip)?;
-                put_right.retain(|path| owned(path));
-                if put_right.is_empty() { tree.clone() } else { correct(&tree, &repo.tree_in(full_ref, last)?, owned) }
+        let newest = history.newest.clone();
+        let (mut corrected, mut put_right) = (tree.clone(), Vec::new());
+        if let Some(last) = newest.as_ref().map(|commit| commit.id).filter(|last| *last != tip) {
+            let last_tree = repo.tree_in(full_ref, last)?;
+            put_right = repo.diff_paths(last, tip)?;
+            put_right.retain(|path| owned(path) && is_written_by_an_engine(path, &last_tree));
+            if !put_right.is_empty() {
+                corrected = correct(&tree, &last_tree, &put_right);
             }
-        };
-        let has_engine_commit = history.last_engine_commit.is_some();
-        Ok(Self { tree, corrected, put_right, has_engine_commit, source: history.last_source })
+        }
+        Ok(Self { tree, corrected, put_right, newest })
     }
 }
 
-fn correct(tip: &Tree, last: &Tree, owned: fn(&str) -> bool) -> Tree {
-    let people = tip.entries().iter().filter(|e| !owned(&e.path));
-    let engine = last.entries().iter().filter(|e| owned(&e.path));
+/// Below `gitops/` people have files of their own; what an engine wrote there says so.
+fn is_written_by_an_engine(path: &str, last: &Tree) -> bool {
+    !path.starts_with("gitops/") || render::is_ours(last, path)
+}
+
+/// The tip with these paths as the last engine commit has them. `put_right` is sorted.
+fn correct(tip: &Tree, last: &Tree, put_right: &[String]) -> Tree {
+    let is_put_right = |entry: &&Entry| put_right.binary_search(&entry.path).is_ok();
+    let people = tip.entries().iter().filter(|entry| !is_put_right(entry));
+    let engine = last.entries().iter().filter(is_put_right);
     tip.with_entries(people.chain(engine).cloned().collect())
+}
+
+/// Where the output is that R1 keeps from.
+#[derive(Clone, Debug)]
+pub(crate) enum Before {
+    /// Where it goes now.
+    Here,
+    /// Beside the definitions: it moves away from there now.
+    Beside,
+    /// On another branch: it moves away from there now.
+    At(Box<Side>),
+    /// Nowhere, and a person said that it may be rendered anew.
+    Nowhere,
 }
 
 impl View {
@@ -90,25 +112,42 @@ impl View {
         memo: &mut Memo,
         tip: Oid,
         output: Option<(OutputAt, Option<Side>)>,
+        found: &Found,
         now: Timestamp,
     ) -> Result<Self, git::Error> {
-        let owned = if output.is_some() { is_lock } else { is_engine_owned };
+        let Found { before, lost: _, says, record } = found;
+        // What lies beside the definitions while the output is elsewhere is no engine's.
+        let is_beside = output.is_none() && matches!(before, Before::Here);
+        let owned = if is_beside { is_engine_owned } else { is_lock };
         let branch = repo.branch_ref();
         let definitions = Side::load(repo, &branch, history, tip, owned)?;
-        let Some((output, there)) = output else {
-            let Side { tree, corrected, put_right, .. } = definitions;
-            return Ok(Self::judged(tip, None, tree, corrected, put_right, memo, now));
+        let (at, there) = output.map_or((None, None), |(at, side)| (Some(at), side));
+        let shown = if at.is_some() { there.as_ref() } else { Some(&definitions) };
+        let kept = match before {
+            Before::Here => shown.map(|side| (&side.corrected, &side.newest)),
+            Before::Beside => Some((&definitions.corrected, &None)),
+            Before::At(side) => Some((&side.corrected, &side.newest)),
+            Before::Nowhere => None,
         };
-        let (tree, corrected) = joined(&definitions, there.as_ref());
-        let mut put_right = definitions.put_right;
+        let tree = joined(&definitions.tree, shown.map(|side| &side.tree));
+        let corrected = joined(&definitions.corrected, kept.map(|(tree, _)| tree));
+        let mut put_right = definitions.put_right.clone();
         put_right.extend(there.iter().flat_map(|side| side.put_right.iter().cloned()));
-        let mut view = Self::judged(tip, Some(output), tree, corrected, put_right, memo, now);
-        if let Some(source) = there.and_then(|side| side.source)
+        let source = kept.and_then(|(_, newest)| newest.as_ref()?.says.source).filter(|_| !is_beside);
+        let mut view = Self::judged(tip, at, tree, corrected, put_right, memo, now);
+        (view.says, view.record) = (says.clone(), *record);
+        if let Some(source) = source
             && repo.is_ancestor(source, tip)?
         {
             view.inputs_of_output(&repo.tree(source)?, memo, now);
         }
         Ok(view)
+    }
+
+    /// Whether anything was ever rendered: then R1 needs it.
+    pub(crate) fn was_rendered(&self) -> bool {
+        let has = |wanted: &model::Wanted| wanted.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
+        self.want.clusters.values().any(has)
     }
 
     fn judged(
@@ -126,7 +165,7 @@ impl View {
             Finding::warning("engine-owned-file", At::file(path), "a person changed a file that the engine owns")
                 .mend("change the definition instead; the engine puts this file right")
         }));
-        Self { tip, output, tree, corrected, want, findings, put_right }
+        Self { tip, output, tree, corrected, want, findings, put_right, says: None, record: false }
     }
 
     /// R1: what is kept depends on the inputs that the output was made from. Those are in the locks of the commit that
@@ -150,25 +189,16 @@ impl View {
     }
 }
 
-/// The definitions with the output of its own branch. Before its first commit there, the output that still lies beside
-/// the definitions is what R1 keeps from.
-fn joined(definitions: &Side, output: Option<&Side>) -> (Tree, Tree) {
-    let people =
-        |tree: &Tree| -> Vec<Entry> { tree.entries().iter().filter(|e| !is_output(&e.path)).cloned().collect() };
-    let rendered =
-        |tree: &Tree| -> Vec<Entry> { tree.entries().iter().filter(|e| is_output(&e.path)).cloned().collect() };
-    let mut tip = people(&definitions.tree);
-    let Some(output) = output else {
-        return (definitions.tree.with_entries(tip), definitions.corrected.clone());
-    };
-    tip.extend(rendered(&output.tree));
-    let tip = definitions.tree.joined(&output.tree, tip);
-    if !output.has_engine_commit {
-        return (tip, definitions.corrected.clone());
+/// The definitions of one tree with the output of another.
+fn joined(definitions: &Tree, output: Option<&Tree>) -> Tree {
+    let people = definitions.entries().iter().filter(|entry| !is_output(&entry.path));
+    match output {
+        None => definitions.with_entries(people.cloned().collect()),
+        Some(output) => {
+            let rendered = output.entries().iter().filter(|entry| is_output(&entry.path));
+            definitions.joined(output, people.chain(rendered).cloned().collect())
+        }
     }
-    let mut corrected = people(&definitions.corrected);
-    corrected.extend(rendered(&output.corrected));
-    (tip, definitions.corrected.joined(&output.corrected, corrected))
 }
 
 /// For the output's own branch.
@@ -181,20 +211,18 @@ pub(crate) fn output_side(
     Side::load(repo, full_ref, history, tip, is_output)
 }
 
-pub(crate) fn output_history() -> History {
-    History::of(Holds::Output)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn engine_owned_paths() {
-        for owned in ["cluster.lock.yaml", "a/b/cluster.lock.yaml", "rendered/x", "gitops/argocd/a.yaml"] {
+        for owned in
+            ["cluster.lock.yaml", "a/b/cluster.lock.yaml", "rendered/x", "gitops/argocd/a.yaml", "gitops/flux/b"]
+        {
             assert!(is_engine_owned(owned), "{owned}");
         }
-        for people in ["cluster.yaml", "fleet.yaml", "a/rendered/x.yaml", "policies/default.yaml"] {
+        for people in ["cluster.yaml", "fleet.yaml", "a/rendered/x.yaml", "policies/default.yaml", "gitops/README.md"] {
             assert!(!is_engine_owned(people), "{people}");
         }
     }

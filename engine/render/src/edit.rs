@@ -76,6 +76,15 @@ fn lock_of<'a>(wanted: &'a Wanted, settled: Option<&'a ClusterLock>) -> Option<&
     }
 }
 
+/// How every file of the engine begins.
+const HEADER: &[u8] = b"# Written by Ferrofleet";
+
+/// Whether an engine wrote this file.
+pub fn is_ours(tree: &Tree, path: &str) -> bool {
+    let bytes = tree.entry(path).and_then(|entry| tree.read(&entry.id, COMMITTED_BYTES_MAX).ok());
+    bytes.is_some_and(|bytes| bytes.starts_with(HEADER))
+}
+
 struct Edit<'a> {
     previous: &'a Tree,
     tip: &'a Tree,
@@ -224,7 +233,10 @@ impl Edit<'_> {
         let before = self.edited.files;
         let files = delivery::files(fleet, &self.output);
         let there = self.tip.below(delivery::FOLDER).chain(self.previous.below(delivery::FOLDER));
-        let is_stray = |path: &String| files.binary_search_by(|(name, _)| name.cmp(path)).is_err();
+        let is_stray = |path: &String| {
+            let is_wanted = files.binary_search_by(|(name, _)| name.cmp(path)).is_ok();
+            !is_wanted && (is_ours(self.previous, path) || is_ours(self.tip, path))
+        };
         let mut stray: Vec<_> = there.map(|entry| entry.path.clone()).filter(is_stray).collect();
         stray.sort();
         stray.dedup();
@@ -232,6 +244,11 @@ impl Edit<'_> {
             self.remove(&path)?;
         }
         for (path, bytes) in &files {
+            // A file of that name that people wrote stays theirs (I3).
+            if self.previous.entry(path).is_some() && !is_ours(self.previous, path) {
+                self.edited.obstructed.extend(any.map(|id| (id.clone(), path.clone())));
+                continue;
+            }
             self.put(path, bytes)?;
         }
         if self.edited.files != before && self.edited.changed.is_empty() {

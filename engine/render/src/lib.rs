@@ -1,7 +1,7 @@
 //! Definitions and locks to files: Cluster API manifests and the locks themselves.
 #![forbid(unsafe_code)]
 
-pub use edit::{EditError, Edited, edit};
+pub use edit::{EditError, Edited, edit, is_ours};
 pub use images::{BillEntry, Fetched, images, unmapped};
 pub use lock_file::lock;
 pub use memo::Memo;
