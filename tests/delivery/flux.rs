@@ -59,10 +59,12 @@ fn is_ready(kustomization: &Value, revision: &str) -> bool {
         && kustomization["status"]["observedGeneration"] == kustomization["metadata"]["generation"]
 }
 
-/// Applied, and the cluster is not available.
+/// Applied, and the cluster is looked at or not available.
 fn is_applied(kustomization: &Value, revision: &str) -> bool {
-    condition(kustomization, "Ready")["reason"] == "HealthCheckFailed"
-        && kustomization["status"]["lastAttemptedRevision"] == revision
+    let ready = condition(kustomization, "Ready");
+    let checks = format!("Running health checks for revision {revision} ");
+    ready["message"].as_str().is_some_and(|message| message.starts_with(&checks))
+        || ready["reason"] == "HealthCheckFailed" && kustomization["status"]["lastAttemptedRevision"] == revision
 }
 
 fn delivered() -> Option<&'static Delivered> {
