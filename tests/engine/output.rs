@@ -271,3 +271,34 @@ fn i7_a_password_in_the_place_of_the_output_is_never_shown() {
     let said = format!("{}{}", refused.stdout, refused.stderr);
     assert!(said.contains("https://git.example.com/x.git") && !said.contains("hunter"), "{said}");
 }
+
+#[test]
+fn i9_what_is_delivered_stays_while_fleet_yaml_says_too_little_and_where_a_management_cluster_is_gone() {
+    let bed = bed("{branch: rendered, sourceURL: 'https://git.example.com/fleet.git'}");
+    change_output(&bed, "{name: mgmt}", "{name: mgmt, gitops: argocd}");
+    let _ = bed.run_once().expect(0);
+    let delivered = || {
+        let output = paths(&bed.remote, "rendered");
+        output.into_iter().filter(|path| path.starts_with("gitops/")).collect::<Vec<_>>()
+    };
+    let before = delivered();
+    assert_eq!(before.len(), 2);
+    change_output(&bed, ", sourceURL: 'https://git.example.com/fleet.git'", "");
+    let _ = bed.run_once().expect(1);
+    assert_eq!(delivered(), before);
+    change_output(&bed, "{branch: rendered}", "{branch: rendered, sourceURL: 'https://git.example.com/fleet.git'}");
+    let fleet = bed.ada.pull().read("fleet.yaml").replace("name: mgmt, ", "name: other, ");
+    bed.ada
+        .write("fleet.yaml", &fleet.replace("managementCluster: mgmt", "managementCluster: other"))
+        .push("Another one");
+    let _ = bed.run_once().expect(1);
+    assert_eq!(delivered(), before);
+}
+
+#[test]
+fn output_branches_that_cannot_be_are_refused_at_once() {
+    for branch in ["main/out", "ferrofleet-claim/main"] {
+        let refused = bed(&format!("{{branch: {branch}}}")).run_once().expect(1);
+        assert!(refused.stderr.contains("the output cannot go to branch"), "{}", refused.stderr);
+    }
+}

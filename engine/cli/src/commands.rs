@@ -84,7 +84,7 @@ impl Command {
 }
 
 /// Runs to the end; what still hangs then (a name lookup, a file on a dead mount) does not keep the process.
-fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let result = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_millis(200));

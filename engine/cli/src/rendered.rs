@@ -2,7 +2,7 @@
 
 use crate::output::{findings, talk};
 use crate::source::Fleet;
-use model::{Finding, Tree, Wanted};
+use model::{Finding, Wanted};
 use serde::Deserialize as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ impl Rendered {
         }
         let mut rendered = Self { files: BTreeMap::new(), complete: told.is_empty() };
         for wanted in chosen {
-            match files(wanted, &fleet.tree) {
+            match files(wanted, fleet) {
                 Ok(found) => rendered.files.extend(found),
                 Err(why) => {
                     talk::warning(&format!("{} is not rendered: {why}", wanted.id));
@@ -57,13 +57,23 @@ impl Rendered {
     }
 }
 
-fn files(wanted: &Wanted, tree: &Tree) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn files(wanted: &Wanted, fleet: &Fleet) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let tree = &fleet.tree;
     if let Some(blocked) = wanted.blocked.as_ref().filter(|b| b.reason != model::Reason::Paused) {
         return Err(format!("{}: {}", blocked.reason, blocked.message));
     }
     let lock = wanted.lock.as_deref().ok_or("it has no lock yet; the engine writes it")?;
     if !render::complete(wanted, lock) {
         return Err("its lock does not name everything yet".to_owned());
+    }
+    let is_elsewhere = fleet.want.fleet.as_deref().is_some_and(|fleet| {
+        let output = &fleet.spec.output;
+        output.repo.is_some() || output.branch.is_some()
+    });
+    if is_elsewhere && !lock.rendered.is_empty() && tree.below(&wanted.output_dir()).next().is_none() {
+        return Err("its output has a branch of its own, and what of it must stay is not known here (R1); name the \
+                    repository with --repo where a command takes it"
+            .to_owned());
     }
     let committed = |path: &str| tree.entry(path).and_then(|entry| tree.read(&entry.id, FILE_BYTES_MAX).ok());
     let rendered = render::cluster(wanted, lock, &committed);

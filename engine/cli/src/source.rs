@@ -2,11 +2,12 @@
 
 use crate::args::RepoArgs;
 use crate::exit::Usage;
-use crate::wiring::{self, SystemClock};
+use crate::wiring::{self, Common, FleetSettings, SystemClock};
 use crate::{words, worktree};
 use fleet::Loaded;
 use model::{Clock as _, ClusterId, Finding, Tree, Want, Wanted};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A fleet as its documents say, offline.
 pub(crate) struct Fleet {
@@ -18,12 +19,11 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Of a folder, else of the remote that is named, else of the folder here.
     pub(crate) fn read(dir: Option<&Path>, repo: &RepoArgs) -> anyhow::Result<Self> {
-        let tree = match (dir, &repo.repo) {
-            (Some(dir), _) => worktree::tree(dir)?,
-            (None, Some(url)) => of_repository(url, repo)?,
-            (None, None) => worktree::tree(Path::new("."))?,
-        };
-        Ok(Self::of(tree))
+        match (dir, &repo.repo) {
+            (Some(dir), _) => Ok(Self::of(worktree::tree(dir)?)),
+            (None, Some(url)) => crate::commands::block_on(of_repository(url, repo)),
+            (None, None) => Ok(Self::of(worktree::tree(Path::new("."))?)),
+        }
     }
 
     /// Judged together with what is rendered from it: a patch or an image that cannot be is a finding of its line.
@@ -72,18 +72,12 @@ impl Fleet {
     }
 }
 
-fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Tree> {
-    let mut repo = git::Repo::open(git::Options {
-        url: wiring::remote(url)?,
-        branch: args.branch.clone(),
-        cache_dir: wiring::cache_dir(args.cache_dir.clone()),
-        credentials: args.git.credentials(),
-        timeouts: git::Timeouts::default(),
-    })?;
-    let Some(tip) = repo.tip()? else {
-        let hint = "name another with --branch";
-        return Err(Usage::new(format!("{url} has no branch {}", args.branch), hint).into());
-    };
-    repo.fetch(tip)?;
-    Ok(repo.tree(tip)?)
+/// As the engine reads it: also where the output has a branch or a repository of its own.
+async fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Fleet> {
+    let settings = FleetSettings::of(url, args)?;
+    let common = Common::new(gitops::Options::CLAIM_TIME, wiring::cache_dir(args.cache_dir.clone()))?;
+    let observe = Arc::new(metal_api::Unobserved);
+    let mut engine = wiring::engine(&settings, &common, gitops::Metals::new(), observe)?;
+    let gitops::Read { tree, want, findings } = engine.read().await?;
+    Ok(Fleet { tree, want, findings })
 }

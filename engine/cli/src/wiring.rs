@@ -38,6 +38,20 @@ pub(crate) struct FleetSettings {
     pub(crate) metal_interval: Duration,
 }
 
+impl FleetSettings {
+    /// Of a command's arguments, for a look.
+    pub(crate) fn of(url: &str, args: &RepoArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            url: remote(url)?,
+            branch: args.branch.clone(),
+            credentials: args.git.credentials(),
+            outputs: args.outputs(),
+            git_interval: gitops::Options::GIT_INTERVAL,
+            metal_interval: gitops::Options::METAL_INTERVAL,
+        })
+    }
+}
+
 /// A repository for output, and who we are to it.
 #[derive(Clone, Debug)]
 pub(crate) struct OutputRepo {

@@ -11,7 +11,7 @@ use crate::{Commit, Counters, FleetStatus, Options, Ran};
 use git::Oid;
 use metal_api::{Metal, Observe};
 use model::request::{Done, FreeOutcome, Outcome};
-use model::{Clock, ClusterId, Finding, Have, ProjectId};
+use model::{Clock, ClusterId, Finding, Have, ProjectId, Tree, Want};
 use plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -38,6 +38,10 @@ pub enum RunError {
     MetalNotConfigured { name: String, known: String },
     #[error("fleet.yaml names the output repository `{repo}`, which the engine was not told of; it knows: {known}")]
     OutputNotConfigured { repo: String, known: String },
+    #[error(
+        "the output cannot go to branch `{branch}` beside `{own}`: Git has no branch below another one, and `ferrofleet-claim/` is the engine's"
+    )]
+    OutputBranch { branch: String, own: String },
     #[error("{place} holds the output of fleet `{fleet}`; give each fleet a branch of its own (spec.output)")]
     OutputTaken { place: String, fleet: String },
     #[error(
@@ -90,6 +94,15 @@ pub struct Planned {
     pub plan: Plan,
     /// Paths that a commit would change now, sorted; what follows from allocations is not among them.
     pub files: Vec<String>,
+}
+
+/// A fleet as its tip says it.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Definitions, locks and output.
+    pub tree: Tree,
+    pub want: Want,
+    pub findings: Vec<Finding>,
 }
 
 /// One fleet repository and the metal-api it uses.
@@ -199,6 +212,14 @@ impl<M: Metal + 'static> Engine<M> {
     /// The last turn, for the dashboard, metrics and health.
     pub fn status(&self) -> watch::Receiver<FleetStatus> {
         self.status.subscribe()
+    }
+
+    /// What the tip says: its documents with the engine's files as they are, wherever the output lies. metal-api is not
+    /// asked.
+    pub async fn read(&mut self) -> Result<Read, RunError> {
+        let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
+        let view = self.view(tip).await?;
+        Ok(Read { tree: view.corrected.clone(), want: view.want.clone(), findings: view.findings.clone() })
     }
 
     /// Reads and plans; writes nothing anywhere.

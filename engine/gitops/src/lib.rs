@@ -18,7 +18,7 @@ mod status;
 mod trigger;
 mod view;
 
-pub use engine::{Engine, Metals, Planned, RunError};
+pub use engine::{Engine, Metals, Planned, Read, RunError};
 pub use message::{Trailers, trailers};
 pub use options::Options;
 pub use outcome::{ClusterState, Commit, Due, Phase, Ran};

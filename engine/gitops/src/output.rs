@@ -113,6 +113,10 @@ impl<M: Metal + 'static> Engine<M> {
         let own = self.options.branch.as_str();
         let branch = settings.branch.as_deref().unwrap_or(own);
         let is_beside = settings.repo.is_none();
+        let is_inside = |a: &str, b: &str| a.strip_prefix(b).is_some_and(|rest| rest.starts_with('/'));
+        if branch.starts_with(CLAIMS) || (is_beside && (is_inside(branch, own) || is_inside(own, branch))) {
+            return Err(RunError::OutputBranch { branch: branch.to_owned(), own: own.to_owned() });
+        }
         let (remote, name) = match &settings.repo {
             None if branch == own => return Ok(None),
             None => (self.remote.beside(branch), format!("branch {branch}")),
@@ -200,6 +204,9 @@ impl<M: Metal + 'static> Engine<M> {
         Ok(Some(side.await?))
     }
 }
+
+/// Branches of this name are claims where a server refuses other refs.
+const CLAIMS: &str = "ferrofleet-claim/";
 
 /// Between branch and repository in the name of a place.
 const OF: &str = " of ";

@@ -7,6 +7,7 @@ use crate::output::{Found, Place, Said, is_output};
 use fleet::{Loaded, Memo};
 use git::{Oid, Repo};
 use model::{Entry, Finding, Place as At, Timestamp, Tree, Want};
+use std::sync::Arc;
 
 /// Whether the engine owns this path: people's edits there are put right.
 pub fn is_engine_owned(path: &str) -> bool {
@@ -41,6 +42,13 @@ pub(crate) struct OutputAt {
     pub(crate) place: Place,
     /// None while there is no such branch.
     pub(crate) tip: Option<Oid>,
+}
+
+/// A tip, and the same with engine-owned files put right.
+struct Trees {
+    tree: Tree,
+    corrected: Tree,
+    put_right: Vec<String>,
 }
 
 /// One branch at one commit, with the engine's files as its last engine commit has them.
@@ -120,6 +128,7 @@ impl View {
         let is_beside = output.is_none() && matches!(before, Before::Here);
         let owned = if is_beside { is_engine_owned } else { is_lock };
         let branch = repo.branch_ref();
+        let own = branch.strip_prefix("refs/heads/").unwrap_or(&branch);
         let definitions = Side::load(repo, &branch, history, tip, owned)?;
         let (at, there) = output.map_or((None, None), |(at, side)| (Some(at), side));
         let shown = if at.is_some() { there.as_ref() } else { Some(&definitions) };
@@ -134,7 +143,7 @@ impl View {
         let mut put_right = definitions.put_right.clone();
         put_right.extend(there.iter().flat_map(|side| side.put_right.iter().cloned()));
         let source = kept.and_then(|(_, newest)| newest.as_ref()?.says.source).filter(|_| !is_beside);
-        let mut view = Self::judged(tip, at, tree, corrected, put_right, memo, now);
+        let mut view = Self::judged(own, tip, at, Trees { tree, corrected, put_right }, memo, now);
         (view.says, view.record) = (says.clone(), *record);
         if let Some(source) = source
             && repo.is_ancestor(source, tip)?
@@ -150,16 +159,16 @@ impl View {
         self.want.clusters.values().any(has)
     }
 
-    fn judged(
-        tip: Oid,
-        output: Option<OutputAt>,
-        tree: Tree,
-        corrected: Tree,
-        put_right: Vec<String>,
-        memo: &mut Memo,
-        now: Timestamp,
-    ) -> Self {
+    fn judged(branch: &str, tip: Oid, output: Option<OutputAt>, trees: Trees, memo: &mut Memo, now: Timestamp) -> Self {
+        let Trees { tree, corrected, put_right } = trees;
         let Loaded { mut want, mut findings } = fleet::load(&corrected, memo, now);
+        if let Some(fleet) = &mut want.fleet
+            && fleet.spec.output.branch.is_none()
+            && fleet.spec.output.source_branch.is_none()
+        {
+            // Argo CD and Flux read what this engine writes.
+            Arc::make_mut(fleet).spec.output.source_branch = Some(branch.to_owned());
+        }
         findings.extend(fleet::placed(render::judge(&mut want), &corrected));
         findings.extend(put_right.iter().map(|path| {
             Finding::warning("engine-owned-file", At::file(path), "a person changed a file that the engine owns")

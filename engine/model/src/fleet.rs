@@ -317,7 +317,7 @@ pub struct OutputSettings {
     /// has one of the two.
     #[serde(default, rename = "sourceURL", skip_serializing_if = "Option::is_none")]
     pub source_url: Option<String>,
-    /// The branch that Argo CD and Flux read; `branch` where absent, else `main`.
+    /// The branch that Argo CD and Flux read; `branch` where absent, else the branch of the definitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_branch: Option<String>,
     /// A Secret of Flux's namespace with the credentials for `sourceURL`. Argo CD has repository Secrets of its own.

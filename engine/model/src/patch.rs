@@ -27,7 +27,9 @@ impl Patch {
         let touches = |path: &str| places.iter().any(|place| is_below(path, place) || is_below(place, path));
         let mut changes = Vec::new();
         for operation in self.json.iter().flatten() {
-            if touches(&operation.path) || operation.from.as_deref().is_some_and(touches) {
+            if operation.op != PatchOp::Test
+                && (touches(&operation.path) || operation.from.as_deref().is_some_and(touches))
+            {
                 changes.push(serde_json::json!(operation));
             }
         }

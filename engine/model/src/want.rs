@@ -422,12 +422,22 @@ pub fn machine_affecting(kind: &str) -> &'static [&'static str] {
     match kind {
         "Cluster" => &["/spec/clusterNetwork/pods", "/spec/clusterNetwork/services"],
         "MetalStackFirewallTemplate" => &["/spec/size", "/spec/networks", "/spec/initialRuleSet"],
-        "KubeadmControlPlane" => {
-            &["/spec/kubeadmConfigSpec", "/spec/version", "/spec/machineTemplate/spec/infrastructureRef"]
-        }
-        "MachineDeployment" => {
-            &["/spec/template/spec/version", "/spec/template/spec/infrastructureRef", "/spec/template/spec/bootstrap"]
-        }
+        "KubeadmControlPlane" => &[
+            "/spec/kubeadmConfigSpec",
+            "/spec/version",
+            "/spec/machineTemplate/spec/infrastructureRef",
+            "/spec/rollout/after",
+            "/spec/rollout/before",
+        ],
+        // All of the template but what Cluster API changes in place (deletion, taints, readiness).
+        "MachineDeployment" => &[
+            "/spec/template/spec/version",
+            "/spec/template/spec/infrastructureRef",
+            "/spec/template/spec/bootstrap",
+            "/spec/template/spec/failureDomain",
+            "/spec/template/spec/providerID",
+            "/spec/rollout/after",
+        ],
         "MetalStackMachineTemplate" | "KubeadmConfigTemplate" => &["/spec"],
         _ => &[],
     }

@@ -45,6 +45,12 @@ impl Output {
         }
     }
 
+    /// Whether a path below `gitops/` is for a management cluster that has output and that the fleet does not name.
+    pub(crate) fn is_of_unknown(&self, fleet: &Fleet, path: &str) -> bool {
+        let name = path.splitn(3, '/').nth(2).unwrap_or_default().split(['.', '/']).next().unwrap_or_default();
+        self.0.contains_key(name) && fleet.management_cluster(name).is_none()
+    }
+
     /// The opposite.
     pub(crate) fn remove(&mut self, path: &str) {
         if let [_, management_cluster, namespace, name, file] = path.split('/').collect::<Vec<_>>()[..]
@@ -77,6 +83,12 @@ impl Delivery<'_> {
     fn namespaces(&self) -> String {
         format!("rendered/{}/namespaces", self.management.name)
     }
+}
+
+/// Whether the fleet says what is needed. What it says wrongly is a finding, and what is delivered stays as it is.
+pub(crate) fn is_sound(fleet: &Fleet) -> bool {
+    let has_tool = fleet.spec.management_clusters.iter().any(|management| management.gitops != GitOpsTool::None);
+    !has_tool || fleet.spec.output.source_url.is_some()
 }
 
 /// Every file below `gitops/`, sorted. None for a management cluster without a tool, without output, or while nobody

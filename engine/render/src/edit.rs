@@ -230,12 +230,17 @@ impl Edit<'_> {
 
     /// What Argo CD and Flux sync, from what lies below `rendered/` now. `any` stands for the fleet in the message.
     fn delivery(&mut self, fleet: &Fleet, any: Option<&ClusterId>) -> Result<(), EditError> {
+        if !delivery::is_sound(fleet) {
+            return Ok(());
+        }
         let before = self.edited.files;
         let files = delivery::files(fleet, &self.output);
         let there = self.tip.below(delivery::FOLDER).chain(self.previous.below(delivery::FOLDER));
         let is_stray = |path: &String| {
             let is_wanted = files.binary_search_by(|(name, _)| name.cmp(path)).is_ok();
-            !is_wanted && (is_ours(self.previous, path) || is_ours(self.tip, path))
+            // Of a management cluster that has output and is not in the fleet any more: its clusters go on (I9).
+            let is_unknown = self.output.is_of_unknown(fleet, path);
+            !is_wanted && !is_unknown && (is_ours(self.previous, path) || is_ours(self.tip, path))
         };
         let mut stray: Vec<_> = there.map(|entry| entry.path.clone()).filter(is_stray).collect();
         stray.sort();

@@ -104,14 +104,7 @@ fn reasons(plan: &Plan) -> impl Iterator<Item = model::Reason> {
 }
 
 async fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Planned> {
-    let fleet = FleetSettings {
-        outputs: args.outputs(),
-        url: wiring::remote(url)?,
-        branch: args.branch.clone(),
-        credentials: args.git.credentials(),
-        git_interval: gitops::Options::GIT_INTERVAL,
-        metal_interval: gitops::Options::METAL_INTERVAL,
-    };
+    let fleet = FleetSettings::of(url, args)?;
     let common = Common::new(gitops::Options::CLAIM_TIME, wiring::cache_dir(args.cache_dir.clone()))?;
     let metals = MetalSettings::new(None)?.clients(common.claim_time)?;
     let mut engine = wiring::engine(&fleet, &common, metals, Arc::new(metal_api::Unobserved))?;

@@ -95,14 +95,12 @@ impl Says<'_, '_> {
                     self.moved(there, "spec.network.cni", &what, true);
                 }
             }
-            "metallb" if metallb.is_none() => {
-                self.gone(ADDON_REMOVED, "spec.addons.metallb", "MetalLB", "it is not wanted any more", false);
-            }
+            "metallb" if metallb.is_none() => self.left("spec.addons.metallb", "MetalLB"),
             "metallb" => self.moved(there, "spec.addons.metallb", "MetalLB", false),
             name => {
                 let what = format!("the chart `{name}`");
                 let Some(index) = charts.iter().position(|chart| chart.name.as_str() == name) else {
-                    return self.gone(ADDON_REMOVED, "spec.addons.extra", &what, "it is not wanted any more", false);
+                    return self.left("spec.addons.extra", &what);
                 };
                 let chart = &charts[index];
                 let repo_url = images.reference(&chart.repo_url);
@@ -127,6 +125,15 @@ impl Says<'_, '_> {
             let why = format!("the policy's images.rewrite changes its repoURL from `{}` to `{is}`", there.repo_url);
             self.gone(ADDON_REPLACED, field, what, &why, is_vital);
         }
+    }
+
+    /// Its HelmChartProxy is guarded against pruning (R2), and nobody but a person lifts that.
+    fn left(&mut self, field: &str, what: &str) {
+        let message = format!(
+            "{what} stays installed in a running cluster, and nothing renews it any more; whoever deletes its \
+             HelmChartProxy in the management cluster uninstalls it"
+        );
+        self.issue(ADDON_REMOVED, field, message, false);
     }
 
     /// Without the CNI no pod reaches another one, without the cloud controller manager no node becomes one.

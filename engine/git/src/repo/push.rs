@@ -154,6 +154,12 @@ impl Repo {
     }
 
     fn push_any(&self, commit: Oid, full_ref: &str, expect: Expect, descends: bool) -> Push {
+        if expect == Expect::Absent
+            && let Err(error) = self.store.forget(full_ref)
+        {
+            // What the ref held when it was there may be gone from the server with it.
+            tracing::debug!(%error, full_ref, "a ref that is gone is still remembered");
+        }
         let step = Step { full_ref, expect, new: Some(commit), descends };
         let pushed = self.server.borrow_mut().push(step, || pack(&self.store, commit, expect));
         let pushed = self.settled(pushed, full_ref);

@@ -20,8 +20,9 @@ pub(crate) struct Set<'a> {
 }
 
 impl Set<'_> {
-    /// The ClusterResourceSet and its ConfigMap. Neither is guarded against pruning: renaming a set must not leave the old
-    /// one behind, and a set that goes takes nothing along that it applied.
+    /// The ClusterResourceSet and its ConfigMap. Without Secrets neither is guarded against pruning: renaming a set must
+    /// not leave the old one behind, and a set that goes takes nothing along that it applied. One with Secrets is:
+    /// Cluster API makes the set their owner and never takes that back, so that people's Secrets would go with it.
     pub(crate) fn objects(&self, facts: Facts<'_>) -> Vec<Value> {
         let Self { name, selector, data, secrets } = self;
         let mut labels = serde_json::Map::new();
@@ -34,7 +35,10 @@ impl Set<'_> {
         let map = data.map(|_| json!({"kind": "ConfigMap", "name": name}));
         let secrets = secrets.iter().map(|secret| json!({"kind": "Secret", "name": secret}));
         spec["resources"] = map.into_iter().chain(secrets).collect();
-        let metadata = |name: &str| prunable(facts.metadata(name, &[]));
+        let metadata = |name: &str| match self.secrets {
+            [] => prunable(facts.metadata(name, &[])),
+            _ => facts.metadata(name, &[]),
+        };
         let mut objects =
             vec![object("addons.cluster.x-k8s.io/v1beta2", "ClusterResourceSet", metadata(&set_name), spec)];
         objects.extend(data.map(|(key, manifests)| {

@@ -253,12 +253,24 @@ fn r13_a_set_is_named_by_what_is_immutable_and_by_nothing_else() {
 
 /// Pruning a chart uninstalls it. Pruning a set, or a health check, deletes nothing in the cluster.
 #[test]
-fn r2_charts_are_guarded_and_sets_are_not() {
-    for object in addons(&calico()) {
-        let is_chart = object["kind"] == "HelmChartProxy";
-        let guard = object["metadata"]["annotations"].get("kustomize.toolkit.fluxcd.io/prune");
-        assert_eq!(guard.is_some(), is_chart, "{object}");
+fn r2_charts_and_sets_that_name_secrets_are_guarded_and_other_sets_are_not() {
+    let addons = addons(&with(calico(), |e| {
+        e.manifests.push(model::definition::ManifestsWish {
+            name: label("plain"),
+            secret_refs: Vec::new(),
+            ..extra_manifests()
+        })
+    }));
+    let mut free = Vec::new();
+    for object in &addons {
+        if object["metadata"]["annotations"].get("kustomize.toolkit.fluxcd.io/prune").is_none() {
+            free.push(format!("{} {}", object["kind"].as_str().unwrap(), name_of(object)));
+        }
     }
+    let plain = |name: &String| name.contains("billing-plain") || name.contains("billing-metallb-speaker");
+    assert!(free.iter().all(plain) && free.len() == 4, "{free:?}");
+    let guarded = |name: &str| !free.iter().any(|object| object.contains(name));
+    assert!(guarded("billing-team") && guarded("billing-metal-ccm") && guarded("billing-calico-cni"));
 }
 
 #[test]

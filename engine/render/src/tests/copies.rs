@@ -152,11 +152,6 @@ fn t4_every_object_has_its_namespace_and_its_guards() {
             let metadata = &object["metadata"];
             assert_eq!(metadata["namespace"], "payments", "{object}");
             assert_eq!(metadata["labels"]["cluster.x-k8s.io/cluster-name"], "billing");
-            // Nothing is deleted with these: see `prunable`.
-            if ["ClusterResourceSet", "ConfigMap"].contains(&object["kind"].as_str().unwrap()) {
-                assert_eq!(metadata.get("annotations"), None, "{object}");
-                continue;
-            }
             assert_eq!(metadata["annotations"]["argocd.argoproj.io/sync-options"], "Prune=false,Delete=false");
             assert_eq!(metadata["annotations"]["kustomize.toolkit.fluxcd.io/prune"], "disabled");
         }
