@@ -10,3 +10,4 @@ mod control_plane;
 mod forge;
 mod gitea;
 mod metal_go;
+mod provider_crds;

@@ -182,9 +182,10 @@ fn same_while_networked(field: &str, what: &str) -> Rule {
         "{field} cannot be changed while nodeNetworkID is set: the network belongs to the old {what}; put the old \
          value back, make a new cluster, or remove nodeNetworkID first"
     );
+    // Without `orValue`: the API server cannot tell what comparing such a value costs, and refuses the rule.
     Rule::new(format!(
-        "oldSelf.?spec.?nodeNetworkID.orValue('') == '' || oldSelf.?spec.?{field}.orValue('') == '' || \
-         self.?spec.?{field} == oldSelf.?spec.?{field}"
+        "!has(self.spec) || !has(oldSelf.spec) || !has(oldSelf.spec.nodeNetworkID) || \
+         oldSelf.spec.nodeNetworkID == '' || oldSelf.spec.{field} == '' || self.spec.{field} == oldSelf.spec.{field}"
     ))
     .message(message.as_str())
     .reason(Reason::FieldValueForbidden)
