@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod completions;
+mod crds;
 mod demo;
 mod diff;
 mod explain;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
+    Crds(crds::CrdsArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Version(version::VersionArgs),
@@ -56,6 +58,7 @@ impl Command {
             | Self::MetalSim(_)
             | Self::Schema(_)
             | Self::Explain(_)
+            | Self::Crds(_)
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Version(_) => false,
@@ -76,6 +79,7 @@ impl Command {
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
             Self::Explain(args) => explain::explain(&args),
+            Self::Crds(args) => crds::crds(&args),
             Self::Completions(args) => completions::completions(&args),
             Self::Man(args) => man::man(&args),
             Self::Version(args) => version::version(&args),

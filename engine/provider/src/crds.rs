@@ -67,6 +67,11 @@ pub fn admission() -> Vec<Value> {
     vec![policy, binding]
 }
 
+/// All of it as manifests.
+pub fn objects() -> Vec<Value> {
+    crds().iter().map(|crd| json!(crd)).chain(admission()).collect()
+}
+
 /// All of it as files, by name.
 pub fn files() -> Vec<(String, String)> {
     let crd = |crd: &CustomResourceDefinition| {
@@ -81,7 +86,7 @@ pub fn files() -> Vec<(String, String)> {
 
 /// All of it as one stream of YAML documents.
 pub fn yaml() -> String {
-    files().into_iter().map(|(_, text)| text).collect()
+    objects().iter().map(document).collect()
 }
 
 const PROVIDER: (&str, &str) = ("cluster.x-k8s.io/provider", "infrastructure-metal-stack");

@@ -8,4 +8,4 @@ mod crds;
 #[cfg(test)]
 mod tests;
 
-pub use crds::{admission, crds, files, yaml};
+pub use crds::{admission, crds, files, objects, yaml};

@@ -2,6 +2,7 @@
 //! Scenarios of the engine live in `tests/engine`; here is only what belongs to the command line.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
+mod crds;
 mod demo;
 mod diff;
 mod explain;

@@ -1,6 +1,6 @@
 //! `deploy/crds` is what the types say.
 
-use super::{root, yaml_files};
+use super::{documents, root, yaml_files};
 use std::collections::BTreeSet;
 
 #[test]
@@ -23,4 +23,12 @@ fn the_files_to_install_are_what_the_types_say() {
     }
     let names: BTreeSet<_> = crate::files().into_iter().map(|(name, _)| dir.join(name)).collect();
     assert_eq!(yaml_files(&dir).into_iter().collect::<BTreeSet<_>>(), names, "a file that nothing writes");
+}
+
+#[test]
+fn files_and_the_stream_say_the_same() {
+    let together: String = crate::files().into_iter().map(|(_, text)| text).collect();
+    assert_eq!(crate::yaml(), together);
+    assert_eq!(documents(&together), crate::objects());
+    assert_eq!(crate::objects().len(), 8);
 }
