@@ -1,8 +1,8 @@
 //! What is installed into a management cluster before the provider: its kinds, and what the API server checks for it.
 
 use crate::api::{
-    MetalStackCluster, MetalStackClusterTemplate, MetalStackFirewallDeployment, MetalStackFirewallTemplate,
-    MetalStackMachine, MetalStackMachineTemplate,
+    GROUP, MetalStackCluster, MetalStackClusterTemplate, MetalStackFirewallDeployment, MetalStackFirewallTemplate,
+    MetalStackMachine, MetalStackMachineTemplate, VERSION,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, CustomResourceSubresourceStatus, CustomResourceSubresources, JSONSchemaProps,
@@ -29,7 +29,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// others. It tries changes out with dry runs, which it marks; a rule in the schema could not let those pass, because it
 /// does not see the request.
 pub fn admission() -> Vec<Value> {
-    let name = "metalstackmachinetemplates.infrastructure.cluster.x-k8s.io";
+    let name = MetalStackMachineTemplate::crd_name();
     let spec = "?spec.?template.?spec";
     let labels = json!({PROVIDER.0: PROVIDER.1});
     let policy = json!({
@@ -39,8 +39,8 @@ pub fn admission() -> Vec<Value> {
         "spec": {
             "failurePolicy": "Fail",
             "matchConstraints": {"resourceRules": [{
-                "apiGroups": ["infrastructure.cluster.x-k8s.io"],
-                "apiVersions": ["v1alpha1"],
+                "apiGroups": [GROUP],
+                "apiVersions": [VERSION],
                 "operations": ["UPDATE"],
                 "resources": ["metalstackmachinetemplates"],
             }]},
@@ -93,7 +93,7 @@ const PROVIDER: (&str, &str) = ("cluster.x-k8s.io/provider", "infrastructure-met
 
 /// Cluster API finds the version of a kind by its labels: the contract that it keeps, and its versions that keep it.
 const LABELS: [(&str, &str); 3] =
-    [PROVIDER, ("cluster.x-k8s.io/v1beta1", "v1alpha1"), ("cluster.x-k8s.io/v1beta2", "v1alpha1")];
+    [PROVIDER, ("cluster.x-k8s.io/v1beta1", VERSION), ("cluster.x-k8s.io/v1beta2", VERSION)];
 
 /// Kinds whose objects CAPMS admits without a spec.
 const WITHOUT_SPEC: [&str; 3] = ["MetalStackCluster", "MetalStackMachine", "MetalStackMachineTemplate"];
