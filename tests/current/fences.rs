@@ -47,7 +47,7 @@ fn problems(page: &str) -> Vec<String> {
         let path = fence.file().map_or_else(|| path(&document), str::to_owned);
         tree.files.insert(path.clone(), fence.text.clone().into_bytes());
         let mut loaded = fleet::load(&tree.tree(), &mut fleet::Memo::default(), now);
-        loaded.findings.extend(render::judge(&mut loaded.want));
+        loaded.findings.extend(render::judge(&mut loaded.want, &mut render::Judged::default()));
         if !fence.info.iter().any(|word| word == "mistake") {
             found.extend(loaded.findings.iter().map(|finding| format!("line {}: {finding:?}", fence.line)));
             continue;

@@ -1,6 +1,6 @@
 //! Argo CD. The tests share one and keep to a cluster each: what happens to it is theirs alone.
 
-use crate::fleet::{Fleet, MANAGEMENT, documents};
+use crate::fleet::{Fleet, MANAGEMENT, UNGUARDED, documents};
 use crate::plane::{Change, History, differences, now, out_of_order, start, stored, until, versions};
 use ferrofleet_tests::peers::argocd::{ArgoCd, Refresh, application};
 use ferrofleet_tests::peers::control_plane::{Apply, Client, ControlPlane};
@@ -135,12 +135,13 @@ fn i9_what_has_a_guard_is_not_pruned_and_what_has_none_is() {
     let fleet = delivered.fleet();
     let folder = format!("{MANAGEMENT}/payments/billing");
     let objects = fleet.names_in("payments/billing");
-    let unguarded = objects.iter().find(|object| object.kind == "ClusterResourceSet").unwrap();
+    let unguarded = &fleet.unguarded();
 
     let began = now(client, &objects);
 
-    fleet.drop_kinds(&format!("{folder}/infrastructure.yaml"), &["Cluster"]);
-    fleet.drop_kinds(&format!("{folder}/addons.yaml"), &["HelmChartProxy", "ClusterResourceSet"]);
+    fleet.drop_objects(&format!("{folder}/infrastructure.yaml"), &["Cluster/"]);
+    let set = format!("ClusterResourceSet/{UNGUARDED}");
+    fleet.drop_objects(&format!("{folder}/addons.yaml"), &["HelmChartProxy/billing-calico", &set]);
     fleet.drop_file(&folder, "control-plane.yaml");
     let commit = fleet.ada.push("A cluster, its control plane and its add-ons are gone");
     delivered.argocd.refresh(client, name, Refresh::Normal);

@@ -70,13 +70,21 @@ impl Fleet {
         self.ada.write(path, &texts.join("---\n"));
     }
 
-    /// Takes the objects of these kinds out of a file.
-    pub(crate) fn drop_kinds(&self, path: &str, kinds: &[&str]) {
+    /// Takes the objects out of a file whose `Kind/name` begins so, one for each.
+    pub(crate) fn drop_objects(&self, path: &str, beginnings: &[&str]) {
+        let title = |object: &Value| format!("{}/{}", object["kind"].as_str().unwrap(), name_of(object));
         self.edit(path, |objects| {
             let before = objects.len();
-            objects.retain(|object| !kinds.iter().any(|kind| object["kind"] == *kind));
-            assert_eq!(objects.len() + kinds.len(), before, "{path}");
+            objects.retain(|object| !beginnings.iter().any(|beginning| title(object).starts_with(beginning)));
+            assert_eq!(objects.len() + beginnings.len(), before, "{path}");
         });
+    }
+
+    /// The ClusterResourceSet that has no guard: it names no Secret.
+    pub(crate) fn unguarded(&self) -> ObjectRef {
+        let objects = self.objects();
+        let is_it = |object: &&Value| object["kind"] == "ClusterResourceSet" && name_of(object).starts_with(UNGUARDED);
+        ObjectRef::of(objects.iter().map(|(_, object)| object).find(is_it).unwrap())
     }
 
     /// Removes a file and its line in the kustomization beside it.
@@ -91,6 +99,13 @@ impl Fleet {
     pub(crate) fn references(&self) -> Vec<ObjectRef> {
         self.objects().iter().map(|(_, object)| ObjectRef::of(object)).collect()
     }
+}
+
+/// How the set of [`Fleet::unguarded`] is named.
+pub(crate) const UNGUARDED: &str = "billing-plain-";
+
+pub(crate) fn name_of(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap()
 }
 
 /// The objects of a file.
@@ -109,6 +124,12 @@ fn rendered(tool: &str, url: &str) -> MemoryTree {
     fleet["spec"]["managementClusters"][0]["gitops"] = tool.into();
     fleet["spec"]["output"] = json!({"sourceURL": url});
     *definition = fleet.to_string().into_bytes();
+    let billing = tree.files.get_mut("stages/production/clusters/billing/cluster.yaml").unwrap();
+    let mut cluster: Value = serde_yaml::from_slice(billing).unwrap();
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "plain", "namespace": "default"}});
+    cluster["spec"]["addons"] = json!({"manifests": [{"name": "plain", "objects": [object]}]});
+    *billing = cluster.to_string().into_bytes();
     let now = Timestamp::from_second(1_790_000_000).unwrap();
     let loaded = fleet::load(&tree.tree(), &mut fleet::Memo::default(), now);
     assert_eq!(loaded.findings, Vec::<Finding>::new());

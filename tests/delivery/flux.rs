@@ -1,6 +1,6 @@
 //! Flux. The tests share one and keep to a cluster each: what happens to it is theirs alone.
 
-use crate::fleet::{Fleet, MANAGEMENT, documents};
+use crate::fleet::{Fleet, MANAGEMENT, UNGUARDED, documents};
 use crate::plane::{Change, History, differences, now, out_of_order, start, stored, until, versions};
 use ferrofleet_tests::peers::control_plane::{Apply, Client, ControlPlane};
 use ferrofleet_tests::peers::flux::{Flux, NAMESPACE, kustomization};
@@ -59,12 +59,26 @@ fn is_ready(kustomization: &Value, revision: &str) -> bool {
         && kustomization["status"]["observedGeneration"] == kustomization["metadata"]["generation"]
 }
 
-/// Applied, and the cluster is looked at or not available.
+/// Applied, and the cluster was found not to be available.
 fn is_applied(kustomization: &Value, revision: &str) -> bool {
-    let ready = condition(kustomization, "Ready");
-    let checks = format!("Running health checks for revision {revision} ");
-    ready["message"].as_str().is_some_and(|message| message.starts_with(&checks))
-        || ready["reason"] == "HealthCheckFailed" && kustomization["status"]["lastAttemptedRevision"] == revision
+    condition(kustomization, "Ready")["reason"] == "HealthCheckFailed"
+        && kustomization["status"]["lastAttemptedRevision"] == revision
+}
+
+/// What Cluster API says of a cluster that has no machines yet.
+fn begin(client: &Client, fleet: &Fleet, id: &str) {
+    let (namespace, name) = id.split_once('.').unwrap();
+    let objects = fleet.names_in(&format!("{namespace}/{name}"));
+    let cluster = objects.iter().find(|object| object.kind == "Cluster").unwrap();
+    client.merge_patch(cluster, "/status", &available("False")).unwrap();
+}
+
+fn available(status: &str) -> Value {
+    let condition = json!({
+        "type": "Available", "status": status, "reason": "Test", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    json!({"status": {"conditions": [condition]}})
 }
 
 fn delivered() -> Option<&'static Delivered> {
@@ -103,6 +117,9 @@ fn deliver(plane: ControlPlane) -> Result<Delivered, Skip> {
             true => is_applied(found, &revision),
             false => is_ready(found, &revision),
         });
+        if let Some(id) = name.strip_suffix("-infrastructure") {
+            begin(client, &fleet, id);
+        }
     }
     let repository = repository.to_owned();
     let history = History::since(client, began, &fleet.references());
@@ -132,11 +149,7 @@ fn the_last_part_is_ready_when_its_cluster_is_available_and_a_second_reconcile_c
     let client = delivered.client();
     let objects = delivered.fleet().names_in("default/shop");
     let cluster = objects.iter().find(|object| object.kind == "Cluster").unwrap();
-    let available = json!({
-        "type": "Available", "status": "True", "reason": "Available", "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    });
-    client.merge_patch(cluster, "/status", &json!({"status": {"conditions": [available]}})).unwrap();
+    client.merge_patch(cluster, "/status", &available("True")).unwrap();
     let is_ready = |found: &Value| condition(found, "Ready")["status"] == "True";
     delivered.flux.reconcile(client, "default.shop-pools", "available");
     delivered.until("default.shop-pools", "is ready", is_ready);
@@ -160,11 +173,12 @@ fn i9_what_has_a_guard_is_not_pruned_and_what_has_none_is() {
     let fleet = delivered.fleet();
     let folder = format!("{MANAGEMENT}/payments/billing");
     let objects = fleet.names_in("payments/billing");
-    let unguarded = objects.iter().find(|object| object.kind == "ClusterResourceSet").unwrap();
+    let unguarded = &fleet.unguarded();
     let began = now(client, &objects);
 
-    fleet.drop_kinds(&format!("{folder}/infrastructure.yaml"), &["Cluster"]);
-    fleet.drop_kinds(&format!("{folder}/addons.yaml"), &["HelmChartProxy", "ClusterResourceSet"]);
+    fleet.drop_objects(&format!("{folder}/infrastructure.yaml"), &["Cluster/"]);
+    let set = format!("ClusterResourceSet/{UNGUARDED}");
+    fleet.drop_objects(&format!("{folder}/addons.yaml"), &["HelmChartProxy/billing-calico", &set]);
     fleet.drop_file(&folder, "control-plane.yaml");
     // As it is rendered for a cluster without this file.
     let part = "gitops/flux/mgmt-muc/payments.billing/control-plane/kustomization.yaml";

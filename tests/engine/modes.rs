@@ -254,7 +254,8 @@ fn i5_a_version_alias_stays_what_it_was_resolved_to() {
     let offers = "{version: 1.34.3}, {version: 1.34.2, classification: deprecated}";
     change(&bed, policy, "versions: [{version: 1.34.2}", &format!("versions: [{offers}"));
     let image = |v: &str| format!("- {{version: {v}, kubernetes: {v}, kubeVip: v0.8.10}}");
-    change(&bed, policy, &image("1.34.2"), &format!("{}\n        {}", image("1.34.3"), image("1.34.2")));
+    let older = image("1.34.2").replace('}', ", classification: deprecated}");
+    change(&bed, policy, &image("1.34.2"), &format!("{}\n        {older}", image("1.34.3")));
     define(&bed, "bar", &alias("bar"));
     let _ = bed.run_once().expect(0);
     assert_eq!(lock(&bed, "bar")["values"]["kubernetes"]["version"], "1.34.3", "a new cluster takes the newest");

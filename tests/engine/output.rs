@@ -45,7 +45,10 @@ fn i8_output_goes_to_its_own_branch_and_the_two_commits_know_each_other() {
     bed.assert_one_of_each(SHOP, &folder("shop"));
 
     assert_eq!(trailer(&bed.remote, "main", "Fleet-Output"), "branch rendered");
-    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Source"), bed.remote.tip());
+    // Once, a commit without a change notes what is there: what is lost later is noticed.
+    assert_eq!(bed.remote.git(["log", "-1", "--format=%s", "main"]), "Note where the output is");
+    assert_eq!(trailer(&bed.remote, "main", "Fleet-Output-At"), bed.remote.git(["rev-parse", "rendered"]));
+    assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Source"), bed.remote.git(["rev-parse", "main~1"]));
     assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Cluster"), SHOP);
     assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Run"), trailer(&bed.remote, "main", "Fleet-Run"));
 
@@ -78,7 +81,7 @@ fn output_goes_to_another_repository_that_the_engine_was_told_of() {
 
     let _ = bed.spawn_once_with(&["--output-repo", &url]).finish(ferrofleet_tests::bed::LIMIT).expect(0);
     assert!(paths(&other, "live").contains(&POOLS.to_owned()));
-    assert_eq!(trailer(&other, "live", "Fleet-Source"), bed.remote.tip());
+    assert_eq!(trailer(&other, "live", "Fleet-Source"), bed.remote.git(["rev-parse", "main~1"]));
     assert_eq!(trailer(&bed.remote, "main", "Fleet-Output"), format!("branch live of {url}"));
     assert!(bed.remote.paths().iter().all(|path| !is_output(path)));
 }
@@ -95,7 +98,7 @@ fn i1_the_lock_lands_first_and_output_that_was_refused_follows_later() {
 
     bed.remote.remove_hook("update");
     let _ = bed.run_once().expect(0);
-    assert_eq!(bed.remote.tip(), lock, "the lock stays as it is");
+    assert_eq!(bed.remote.git(["diff", "--name-only", &lock, "main"]), "", "the lock stays as it is");
     assert_eq!(trailer(&bed.remote, "rendered", "Fleet-Source"), lock);
     bed.assert_one_of_each(SHOP, &folder("shop"));
 }
@@ -210,9 +213,6 @@ fn r1_output_that_moves_on_and_back_keeps_what_another_binary_rendered() {
 fn r1_output_that_is_lost_is_not_rendered_anew_before_a_person_says_so() {
     let bed = bed("{branch: live}");
     let _ = bed.run_once().expect(0);
-    // Its commit notes what was there before.
-    bed.ada.pull().write(&format!("{}/cluster.yaml", folder("more")), &definition("more")).push("One more");
-    let _ = bed.run_once().expect(0);
     bed.remote.git(["branch", "-D", "live"]);
     let refused = bed.run_once().expect(1);
     assert!(refused.stderr.contains("OutputLost branch live"), "{}", refused.stderr);
@@ -300,5 +300,69 @@ fn output_branches_that_cannot_be_are_refused_at_once() {
     for branch in ["main/out", "ferrofleet-claim/main"] {
         let refused = bed(&format!("{{branch: {branch}}}")).run_once().expect(1);
         assert!(refused.stderr.contains("the output cannot go to branch"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn r1_output_that_was_reset_to_an_older_commit_is_lost() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    for name in ["two", "three"] {
+        bed.ada.pull().write(&format!("{}/cluster.yaml", folder(name)), &definition(name)).push("One more");
+        let _ = bed.run_once().expect(0);
+    }
+    bed.remote.git(["branch", "-f", "live", "live~2"]);
+    let refused = bed.run_once().expect(1);
+    assert!(refused.stderr.contains("OutputLost branch live"), "{}", refused.stderr);
+}
+
+#[test]
+fn r1_what_was_made_beside_the_definitions_after_the_output_came_back_is_kept_too() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    change_output(&bed, "  output: {branch: live}\n", "");
+    let _ = bed.run_once().expect(0);
+    bed.remote.git(["branch", "-D", "live"]);
+    // Another binary's output, in a commit as an engine makes it.
+    let eve = bed.person("eve");
+    let before = eve.read(CONTROL_PLANE);
+    eve.write(CONTROL_PLANE, &before.replace("imagePullPolicy: IfNotPresent", "imagePullPolicy: Always"));
+    let source = bed.remote.tip();
+    eve.commit(&format!("Render {SHOP}\n\nFleet-Run: older\nFleet-Source: {source}\nFleet-Cluster: {SHOP}\n"));
+    eve.run(["push", "--quiet", "origin", "main"]);
+    let _ = bed.run_once().expect(0);
+    assert!(is_kept(&bed, "main"));
+    // And back again to the branch of old.
+    let fleet = bed.ada.pull().read("fleet.yaml");
+    bed.ada.write("fleet.yaml", &format!("{fleet}  output: {{branch: live}}\n")).push("Back again");
+    let _ = bed.run_once().expect(0);
+    assert!(is_kept(&bed, "live"));
+}
+
+#[test]
+fn definitions_that_were_reset_do_not_stop_the_fleet() {
+    let bed = bed("{branch: live}");
+    let _ = bed.run_once().expect(0);
+    let before = bed.remote.tip();
+    bed.ada.pull().write(&format!("{}/cluster.yaml", folder("more")), &definition("more")).push("One more");
+    let _ = bed.run_once().expect(0);
+    bed.remote.git(["update-ref", "refs/heads/main", &before]);
+    let _ = bed.run_once();
+    let said = bed.run_once();
+    assert!(!said.stderr.contains("object not found"), "{}", said.stderr);
+}
+
+#[test]
+fn i7_what_fleet_yaml_says_wrongly_is_not_delivered() {
+    let bed = bed("{branch: live, sourceURL: 'https://git.example.com/fleet.git'}");
+    change_output(&bed, "{name: mgmt}", "{name: mgmt, gitops: argocd}");
+    let _ = bed.run_once().expect(0);
+    for bad in ["https://bot:hunter2@git.example.com/fleet.git", "https://git.example.com/fleet.git?token=hunter2"] {
+        let fleet = bed.ada.pull().read("fleet.yaml");
+        bed.ada.write("fleet.yaml", &fleet.replace("https://git.example.com/fleet.git", bad)).push("A password");
+        let refused = bed.run_once().expect(1);
+        assert!(!format!("{}{}", refused.stdout, refused.stderr).contains("hunter2"), "{}", refused.stdout);
+        assert!(!bed.remote.git(["log", "-p", "live"]).contains("hunter2"));
+        bed.ada.write("fleet.yaml", &fleet).push("Taken back");
     }
 }

@@ -292,10 +292,11 @@ fn i5_a_merge_does_not_resolve_a_version_anew() {
     assert!(before.contains("version: 1.34.2"), "{before}");
     let policy = bed.ada.pull().read("policies/default.yaml");
     let image = |v: &str| format!("- {{version: {v}, kubernetes: {v}, kubeVip: v0.8.10}}");
+    let older = image("1.34.2").replace('}', ", classification: deprecated}");
     let offers = "versions: [{version: 1.34.3}, {version: 1.34.2, classification: deprecated}";
     let policy = policy
         .replace("versions: [{version: 1.34.2}", offers)
-        .replace(&image("1.34.2"), &format!("{}\n        {}", image("1.34.3"), image("1.34.2")));
+        .replace(&image("1.34.2"), &format!("{}\n        {older}", image("1.34.3")));
     bed.ada.write("policies/default.yaml", &policy).push("A newer patch");
     merge_late(&bed, &bob);
     let _ = bed.run_once().expect(0);

@@ -29,7 +29,7 @@ impl Fleet {
     /// Judged together with what is rendered from it: a patch or an image that cannot be is a finding of its line.
     pub(crate) fn of(tree: Tree) -> Self {
         let Loaded { mut want, mut findings } = fleet::load(&tree, &mut fleet::Memo::default(), SystemClock.now());
-        findings.extend(fleet::placed(render::judge(&mut want), &tree));
+        findings.extend(fleet::placed(render::judge(&mut want, &mut render::Judged::default()), &tree));
         Self { tree, want, findings }
     }
 

@@ -16,7 +16,7 @@ pub(crate) use clusters::Cluster;
 use documents::Documents;
 use locks::Locks;
 use model::want::OrphanLock;
-use model::{EntryKind, Finding, Fleet, Timestamp, Tree, Want, Wanted};
+use model::{EntryKind, Finding, Fleet, Severity, Timestamp, Tree, Want, Wanted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use trace::given_places;
@@ -94,7 +94,9 @@ fn assemble(
         let blocked = blocks.of_cluster(&cluster, fleet_paused);
         (cluster.id.clone(), Wanted { blocked, ..cluster.into_wanted() })
     };
-    Want { fleet, clusters: clusters.into_iter().map(wanted).collect(), orphan_locks }
+    let is_refused = |issue: &Issue| issue.file == "fleet.yaml" && issue.severity == Severity::Error;
+    let fleet_is_refused = issues.iter().any(is_refused);
+    Want { fleet, fleet_is_refused, clusters: clusters.into_iter().map(wanted).collect(), orphan_locks }
 }
 
 fn judge_policies(documents: &Documents, issues: &mut Vec<Issue>) {

@@ -147,6 +147,21 @@ fn without_password(line: &str) -> String {
             shown = masked.map(|(i, c)| if (before..before + width).contains(&i) { '*' } else { c }).collect();
         }
     }
+    without_query(&shown)
+}
+
+/// What a query of a URL says, masked too.
+fn without_query(line: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '}' | ']' | ')');
+    let (mut shown, mut in_url, mut in_query) = (String::with_capacity(line.len()), false, false);
+    for (at, c) in line.char_indices() {
+        in_url |= line[at..].starts_with("://");
+        if ends(c) {
+            (in_url, in_query) = (false, false);
+        }
+        shown.push(if in_query { '*' } else { c });
+        in_query |= in_url && c == '?';
+    }
     shown
 }
 
@@ -182,6 +197,7 @@ mod tests {
             shown("{a: ssh://git:hunter2@b/c, d: \"https://hunter2@e\", f: [me:hunter2@g]}"),
             "{a: ssh://***********@b/c, d: \"https://*******@e\", f: [**********@g]}"
         );
+        assert_eq!(shown("{a: 'https://e/x?token=hunter2', b: c?}"), "{a: 'https://e/x?*************', b: c?}");
         for plain in ["a: b", "git@git.example.com:fleet.git", "nginx@sha256:00", "a: me@example.com"] {
             assert_eq!(shown(plain), plain);
         }

@@ -154,7 +154,7 @@ struct About {
 
 /// Files that a person changed and the engine owns get their bytes back.
 fn put_right(view: &View, sink: &mut dyn Sink) -> Result<(), git::Error> {
-    for path in &view.put_right {
+    for path in view.put_right.iter().chain(&view.carried) {
         match view.corrected.entry(path) {
             Some(entry) => sink.put(path, &view.corrected.read(&entry.id, usize::MAX)?)?,
             None => sink.remove(path)?,

@@ -42,6 +42,8 @@ pub enum RunError {
         "the output cannot go to branch `{branch}` beside `{own}`: Git has no branch below another one, and `ferrofleet-claim/` is the engine's"
     )]
     OutputBranch { branch: String, own: String },
+    #[error("the branch moved while its output was read; it is read again at the next turn")]
+    Behind,
     #[error("{place} holds the output of fleet `{fleet}`; give each fleet a branch of its own (spec.output)")]
     OutputTaken { place: String, fleet: String },
     #[error(
@@ -67,6 +69,7 @@ pub(crate) struct Memory {
     /// Of the output's own branch.
     pub(crate) output_history: History,
     pub(crate) load: fleet::Memo,
+    pub(crate) judged: render::Judged,
     pub(crate) render: render::Memo,
     pub(crate) old_clusters: Option<(Oid, BTreeSet<ClusterId>)>,
 }
@@ -77,6 +80,7 @@ impl Default for Memory {
             history: History::of(Holds::Definitions),
             output_history: History::of(Holds::Output(String::new())),
             load: fleet::Memo::default(),
+            judged: render::Judged::default(),
             render: render::Memo::default(),
             old_clusters: None,
         }
@@ -147,6 +151,7 @@ struct Tips {
 struct Stalled {
     tips: Tips,
     since: Instant,
+    branch: String,
     refusal: git::Refusal,
 }
 
@@ -349,8 +354,8 @@ impl<M: Metal + 'static> Engine<M> {
         }
         let interval = self.options.metal_interval;
         if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tips == tips && s.since.elapsed() < interval) {
-            let refusal = stalled.refusal.clone();
-            return Err(RunError::PushRefused { branch: self.options.branch.clone(), refusal });
+            let (branch, refusal) = (stalled.branch.clone(), stalled.refusal.clone());
+            return Err(RunError::PushRefused { branch, refusal });
         }
         let now = Instant::now();
         let is_early = |s: &&Settled| s.tips == tips && s.due_at.is_none_or(|at| now < at);
@@ -364,8 +369,9 @@ impl<M: Metal + 'static> Engine<M> {
         }
         let turned = self.turn_from(tips.definitions).await;
         self.stalled = match &turned {
-            Err(RunError::PushRefused { refusal, .. }) => {
-                Some(Stalled { tips, since: Instant::now(), refusal: refusal.clone() })
+            Err(RunError::PushRefused { branch, refusal }) => {
+                let (branch, refusal) = (branch.clone(), refusal.clone());
+                Some(Stalled { tips, since: Instant::now(), branch, refusal })
             }
             Ok(_) | Err(_) => None,
         };
@@ -392,7 +398,11 @@ impl<M: Metal + 'static> Engine<M> {
         self.landed.clear();
         let mut tip = tip;
         for tries in 1.. {
-            match self.pass(tip).await? {
+            let passed = match self.pass(tip).await {
+                Err(RunError::Behind) => Passed::Stale,
+                passed => passed?,
+            };
+            match passed {
                 Passed::Ended(mut ran) => {
                     ran.commits.splice(..0, self.landed.drain(..));
                     return Ok(*ran);

@@ -156,39 +156,53 @@ impl<M: Metal + 'static> Engine<M> {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
             memory.history.advance(repo, tip)?;
             let newest = memory.history.newest.clone();
+            let is_known = now_at.map_or(Ok(true), |source| repo.is_ancestor(source, tip))?;
             // Output that was made from the newest locks, or from later definitions, is where it should be.
             let is_current = match (&newest, now_at) {
-                (Some(newest), Some(source)) => repo.is_ancestor(newest.id, source)?,
+                (Some(newest), Some(source)) => is_known && repo.is_ancestor(newest.id, source)?,
                 _ => false,
             };
-            Ok((newest, memory.history.acknowledged.clone(), is_current))
+            Ok((newest, memory.history.acknowledged.clone(), is_known, is_current))
         });
-        let (newest, acknowledged, is_current) = known.await?;
+        let (newest, acknowledged, is_known, is_current) = known.await?;
+        // Output of definitions that this tip does not know: either the tip is behind, or history was rewritten.
+        if !is_known && self.remote.tip().await? != Some(tip) {
+            return Err(RunError::Behind);
+        }
         let here = output.map(|(at, _)| (at.place.name.clone(), at.tip));
-        let found = |before, says: &Option<Said>| Found { before, lost: None, says: says.clone(), record: false };
+        let is_accepted = |place: &str| acknowledged.contains(&format!("OutputLost {place}"));
+        let accepted = here.as_ref().is_some_and(|(place, _)| is_accepted(place));
+        let found =
+            |before, says: &Option<Said>| Found { before, lost: None, accepted, says: says.clone(), record: false };
         let Some(newest) = newest else { return Ok(found(Before::Here, &here)) };
-        let said = newest.says.output.map(|output| (output.place, output.at));
+        let said = newest.says.output.map(|output| (output.place, output.at)).filter(|(place, _)| place != BESIDE);
         let lost = |place: &str| {
-            let accepted = acknowledged.contains(&format!("OutputLost {place}"));
-            Found { lost: (!accepted).then(|| place.to_owned()), ..found(Before::Nowhere, &here) }
+            let lost = (!is_accepted(place)).then(|| place.to_owned());
+            Found { lost, ..found(Before::Nowhere, &here) }
         };
         let place = |said: &Option<Said>| said.as_ref().map(|(place, _)| place.clone());
         if place(&said) == place(&here) {
-            // Something was there when the newest locks were committed.
-            let is_lost = newest_there.is_none() && said.as_ref().is_some_and(|(_, at)| at.is_some());
-            return Ok(match &here {
-                Some((here, _)) if is_lost => lost(here),
+            let Some(((at, _), (here_name, _))) = output.zip(here.as_ref()) else {
+                return Ok(found(Before::Here, &here));
+            };
+            // What was there when the newest locks were committed must still be there, or below what is.
+            let noted = said.and_then(|(_, at)| at);
+            return Ok(match noted {
+                Some(noted) if !holds(at, noted).await? => lost(here_name),
+                None if is_current => Found { record: true, ..found(Before::Here, &here) },
                 Some(_) | None => found(Before::Here, &here),
             });
         }
         if is_current {
             return Ok(Found { record: true, ..found(Before::Here, &here) });
         }
-        // It moves. Until it has arrived, locks go on naming where it was.
-        let Some((before, at)) = &said else { return Ok(found(Before::Beside, &said)) };
+        // It moves. Until it has arrived, locks go on naming where it was; beside the definitions it arrives with them.
+        let beside = Some((BESIDE.to_owned(), None));
+        let says = if here.is_none() { &beside } else { &said };
+        let Some((before, at)) = &said else { return Ok(found(Before::Beside, says)) };
         let Some(place) = self.place_named(before, &self.fleet) else { return Ok(lost(before)) };
         Ok(match self.side_of(&place, self.fleet.clone()).await? {
-            Some(side) if side.newest.is_some() => found(Before::At(Box::new(side)), &said),
+            Some(side) if side.newest.is_some() => found(Before::At(Box::new(side)), says),
             // Nothing had been written there.
             _ if at.is_none() => found(Before::Nowhere, &here),
             _ => lost(before),
@@ -208,6 +222,15 @@ impl<M: Metal + 'static> Engine<M> {
 /// Branches of this name are claims where a server refuses other refs.
 const CLAIMS: &str = "ferrofleet-claim/";
 
+/// Whether the output's branch has a commit in its history.
+async fn holds(at: &OutputAt, noted: Oid) -> Result<bool, RunError> {
+    let Some(tip) = at.tip else { return Ok(false) };
+    Ok(at.place.remote.call(move |repo| repo.is_ancestor(noted, tip)).await?)
+}
+
+/// What a commit says whose output lies beside the definitions again.
+const BESIDE: &str = "beside the definitions";
+
 /// Between branch and repository in the name of a place.
 const OF: &str = " of ";
 
@@ -220,6 +243,8 @@ pub(crate) struct Found {
     pub(crate) before: Before,
     /// The place that should hold it and does not.
     pub(crate) lost: Option<String>,
+    /// A person said that lost output may be rendered anew.
+    pub(crate) accepted: bool,
     /// What the next commit of locks says.
     pub(crate) says: Option<Said>,
     /// The output has arrived at another place than the locks say: a commit must say so, whatever else it changes.

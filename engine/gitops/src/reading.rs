@@ -2,7 +2,7 @@
 //! long as nothing can have changed it.
 
 use crate::engine::{Engine, Memory, RunError};
-use crate::view::{OutputAt, Side, View, output_side};
+use crate::view::{Memos, OutputAt, Side, View, output_side};
 use git::Oid;
 use metal_api::{Guarded, Metal};
 use model::{ClusterId, Have};
@@ -40,15 +40,16 @@ impl<M: Metal + 'static> Engine<M> {
             Some(at) => Some((at.clone(), self.output_side(at).await?)),
         };
         let found = self.before(tip, output.as_ref()).await?;
-        let lost = found.lost.clone();
+        let (lost, accepted) = (found.lost.clone(), found.accepted);
         let (memory, now) = (self.memory.clone(), self.clock.now());
         let view = self.remote.call(move |repo| {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            let Memory { history, load, .. } = &mut *memory;
-            View::load(repo, history, load, tip, output, &found, now)
+            let Memory { history, load, judged, .. } = &mut *memory;
+            View::load(repo, history, &mut Memos { load, judged }, tip, output, &found, now)
         });
         let view = Arc::new(view.await?);
-        if let Some(place) = lost.filter(|_| view.was_rendered()) {
+        let missing = view.output.as_ref().filter(|_| view.missing && !accepted).map(|at| at.place.name.clone());
+        if let Some(place) = lost.filter(|_| view.was_rendered()).or(missing) {
             return Err(RunError::OutputLost { place, branch: self.options.branch.clone() });
         }
         let fleet = view.want.fleet.as_deref().map(|f| f.metadata.name.to_string());

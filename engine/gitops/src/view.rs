@@ -18,6 +18,13 @@ fn is_lock(path: &str) -> bool {
     path.rsplit('/').next() == Some("cluster.lock.yaml")
 }
 
+/// What loading and judging remember.
+#[derive(Debug)]
+pub(crate) struct Memos<'a> {
+    pub(crate) load: &'a mut Memo,
+    pub(crate) judged: &'a mut render::Judged,
+}
+
 /// One tip, read.
 #[derive(Clone, Debug)]
 pub(crate) struct View {
@@ -31,6 +38,10 @@ pub(crate) struct View {
     pub(crate) findings: Vec<Finding>,
     /// Engine-owned paths that a person changed since.
     pub(crate) put_right: Vec<String>,
+    /// Output that is carried along as it was, because it moves: also what is not rendered now (R1).
+    pub(crate) carried: Vec<String>,
+    /// Output of clusters that was there and is not, though nothing of their locks changed since.
+    pub(crate) missing: bool,
     /// What the next commit of locks says of the output, and whether it must be made to say so.
     pub(crate) says: Option<Said>,
     pub(crate) record: bool,
@@ -117,13 +128,13 @@ impl View {
     pub(crate) fn load(
         repo: &mut Repo,
         history: &mut History,
-        memo: &mut Memo,
+        memos: &mut Memos<'_>,
         tip: Oid,
         output: Option<(OutputAt, Option<Side>)>,
         found: &Found,
         now: Timestamp,
     ) -> Result<Self, git::Error> {
-        let Found { before, lost: _, says, record } = found;
+        let Found { before, lost: _, accepted: _, says, record } = found;
         // What lies beside the definitions while the output is elsewhere is no engine's.
         let is_beside = output.is_none() && matches!(before, Before::Here);
         let owned = if is_beside { is_engine_owned } else { is_lock };
@@ -143,14 +154,26 @@ impl View {
         let mut put_right = definitions.put_right.clone();
         put_right.extend(there.iter().flat_map(|side| side.put_right.iter().cloned()));
         let source = kept.and_then(|(_, newest)| newest.as_ref()?.says.source).filter(|_| !is_beside);
-        let mut view = Self::judged(own, tip, at, Trees { tree, corrected, put_right }, memo, now);
+        let mut view = Self::judged(own, tip, at, Trees { tree, corrected, put_right }, memos, now);
         (view.says, view.record) = (says.clone(), *record);
+        if matches!(before, Before::Beside | Before::At(_)) {
+            view.carried = view.output_that_differs();
+        }
         if let Some(source) = source
             && repo.is_ancestor(source, tip)?
         {
-            view.inputs_of_output(&repo.tree(source)?, memo, now);
+            view.inputs_of_output(&repo.tree(source)?, memos, now);
         }
         Ok(view)
+    }
+
+    fn output_that_differs(&self) -> Vec<String> {
+        let sides = [&self.tree, &self.corrected].map(|tree| tree.entries().iter().map(|entry| &entry.path));
+        let mut paths: Vec<_> = sides.into_iter().flatten().filter(|path| is_output(path)).cloned().collect();
+        paths.sort();
+        paths.dedup();
+        paths.retain(|path| self.tree.entry(path) != self.corrected.entry(path));
+        paths
     }
 
     /// Whether anything was ever rendered: then R1 needs it.
@@ -159,9 +182,16 @@ impl View {
         self.want.clusters.values().any(has)
     }
 
-    fn judged(branch: &str, tip: Oid, output: Option<OutputAt>, trees: Trees, memo: &mut Memo, now: Timestamp) -> Self {
+    fn judged(
+        branch: &str,
+        tip: Oid,
+        output: Option<OutputAt>,
+        trees: Trees,
+        memos: &mut Memos<'_>,
+        now: Timestamp,
+    ) -> Self {
         let Trees { tree, corrected, put_right } = trees;
-        let Loaded { mut want, mut findings } = fleet::load(&corrected, memo, now);
+        let Loaded { mut want, mut findings } = fleet::load(&corrected, memos.load, now);
         if let Some(fleet) = &mut want.fleet
             && fleet.spec.output.branch.is_none()
             && fleet.spec.output.source_branch.is_none()
@@ -169,25 +199,40 @@ impl View {
             // Argo CD and Flux read what this engine writes.
             Arc::make_mut(fleet).spec.output.source_branch = Some(branch.to_owned());
         }
-        findings.extend(fleet::placed(render::judge(&mut want), &corrected));
+        findings.extend(fleet::placed(render::judge(&mut want, memos.judged), &corrected));
         findings.extend(put_right.iter().map(|path| {
             Finding::warning("engine-owned-file", At::file(path), "a person changed a file that the engine owns")
                 .mend("change the definition instead; the engine puts this file right")
         }));
-        Self { tip, output, tree, corrected, want, findings, put_right, says: None, record: false }
+        Self {
+            tip,
+            output,
+            tree,
+            corrected,
+            want,
+            findings,
+            put_right,
+            carried: Vec::new(),
+            missing: false,
+            says: None,
+            record: false,
+        }
     }
 
     /// R1: what is kept depends on the inputs that the output was made from. Those are in the locks of the commit that
     /// the output names; the locks of the tip may be ahead of it, when the process died between the two commits.
-    fn inputs_of_output(&mut self, source: &Tree, memo: &mut Memo, now: Timestamp) {
+    fn inputs_of_output(&mut self, source: &Tree, memos: &mut Memos<'_>, now: Timestamp) {
         let differs = |path: &str| source.entry(path).map(|e| e.id) != self.corrected.entry(path).map(|e| e.id);
         let path = |wanted: &model::Wanted| wanted.lock_found_at.clone().unwrap_or_else(|| wanted.lock_path.clone());
+        let locked = |w: &&model::Wanted| w.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
+        let gone = |w: &model::Wanted| !differs(&path(w)) && self.corrected.below(&w.output_dir()).next().is_none();
+        self.missing = self.want.clusters.values().filter(locked).any(gone);
         let ahead: Vec<_> = self.want.clusters.values().filter(|w| w.lock.is_some() && differs(&path(w))).collect();
         if ahead.is_empty() {
             return;
         }
         let ahead: Vec<_> = ahead.into_iter().map(|wanted| wanted.id.clone()).collect();
-        let then = fleet::load(source, memo, now).want;
+        let then = fleet::load(source, memos.load, now).want;
         for id in ahead {
             let lock = then.clusters.get(&id).and_then(|wanted| wanted.lock.as_deref());
             let lock = lock.or_else(|| then.orphan_locks.get(&id).map(|orphan| &*orphan.lock));

@@ -21,6 +21,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, sync::Arc};
 pub struct Want {
     /// None when `fleet.yaml` is missing or broken: then nothing is done.
     pub fleet: Option<Arc<Fleet>>,
+    /// `fleet.yaml` has an error: what it alone decides stays as it is.
+    pub fleet_is_refused: bool,
     /// Readable definitions, by id.
     pub clusters: BTreeMap<ClusterId, Wanted>,
     /// Locks whose definition is gone or cannot be read; their values stay reserved, nothing is freed (I9).

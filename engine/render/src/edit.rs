@@ -61,7 +61,10 @@ pub fn edit(
         edit.cluster(wanted, lock, memo)?;
     }
     edit.namespaces()?;
-    edit.delivery(fleet, want.clusters.keys().next())?;
+    // What a refused fleet.yaml says is not delivered.
+    if !want.fleet_is_refused && delivery::is_sound(fleet) {
+        edit.delivery(fleet, want.clusters.keys().next())?;
+    }
     Ok(edit.edited)
 }
 
@@ -230,9 +233,6 @@ impl Edit<'_> {
 
     /// What Argo CD and Flux sync, from what lies below `rendered/` now. `any` stands for the fleet in the message.
     fn delivery(&mut self, fleet: &Fleet, any: Option<&ClusterId>) -> Result<(), EditError> {
-        if !delivery::is_sound(fleet) {
-            return Ok(());
-        }
         let before = self.edited.files;
         let files = delivery::files(fleet, &self.output);
         let there = self.tip.below(delivery::FOLDER).chain(self.previous.below(delivery::FOLDER));
@@ -250,7 +250,8 @@ impl Edit<'_> {
         }
         for (path, bytes) in &files {
             // A file of that name that people wrote stays theirs (I3).
-            if self.previous.entry(path).is_some() && !is_ours(self.previous, path) {
+            let is_other = |entry: &model::Entry| entry.id != blob_id(bytes);
+            if self.previous.entry(path).is_some_and(is_other) && !is_ours(self.previous, path) {
                 self.edited.obstructed.extend(any.map(|id| (id.clone(), path.clone())));
                 continue;
             }

@@ -6,7 +6,7 @@ pub use images::{BillEntry, Fetched, images, unmapped};
 pub use lock_file::lock;
 pub use memo::Memo;
 pub use patch::{PatchError, PatchFault};
-pub use probe::{findings, judge, placeholder_lock};
+pub use probe::{Judged, findings, judge, placeholder_lock};
 pub use render::{Rendered, cluster, complete, namespace};
 
 mod delivery;

@@ -8,9 +8,11 @@ use crate::patch::{self, PatchError, PatchFault};
 use model::definition::{FirewallMode, SlotMode};
 use model::fleet::ApiVersion;
 use model::lock::{EgressIp, Firewall, LockKind, NodeNetwork, Source, Values, Vip};
-use model::want::{Blocked, Wanted};
-use model::{Allocation, ClusterLock, Finding, MachineId, NetworkId, Origin, Place, Reason, Want};
+use model::want::{Blocked, Effective, Wanted};
+use model::{Allocation, ClusterId, ClusterLock, Finding, MachineId, NetworkId, Origin, Place, Reason, Want};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 /// A lock of a cluster in which every slot is known that output needs (`complete`): what the committed lock knows, and
 /// values that are nobody's for the rest, from the ranges for documentation. It is never written.
@@ -101,11 +103,44 @@ pub fn findings(wanted: &Wanted) -> Vec<Finding> {
     found
 }
 
-/// The findings of every cluster's output. A cluster with an error is blocked: nothing is allocated or written for it.
-pub fn judge(want: &mut Want) -> Vec<Finding> {
-    let mut all = Vec::new();
-    for wanted in want.clusters.values_mut() {
+/// What was said of each cluster, so that unchanged ones are not rendered again. Losing it costs time only.
+#[derive(Debug, Default)]
+pub struct Judged(BTreeMap<ClusterId, Judgement>);
+
+#[derive(Debug)]
+struct Judgement {
+    path: String,
+    effective: Arc<Effective>,
+    lock: Option<Arc<ClusterLock>>,
+    found: Vec<Finding>,
+}
+
+impl Judged {
+    fn of(&mut self, wanted: &Wanted) -> Vec<Finding> {
+        let same = |known: &&Judgement| {
+            known.path == wanted.path && known.effective == wanted.effective && known.lock == wanted.lock
+        };
+        if let Some(known) = self.0.get(&wanted.id).filter(same) {
+            return known.found.clone();
+        }
         let found = findings(wanted);
+        let judgement = Judgement {
+            path: wanted.path.clone(),
+            effective: wanted.effective.clone(),
+            lock: wanted.lock.clone(),
+            found: found.clone(),
+        };
+        self.0.insert(wanted.id.clone(), judgement);
+        found
+    }
+}
+
+/// The findings of every cluster's output. A cluster with an error is blocked: nothing is allocated or written for it.
+pub fn judge(want: &mut Want, memo: &mut Judged) -> Vec<Finding> {
+    let mut all = Vec::new();
+    memo.0.retain(|id, _| want.clusters.contains_key(id));
+    for wanted in want.clusters.values_mut() {
+        let found = memo.of(wanted);
         if let (None, Some(error)) = (&wanted.blocked, found.iter().find(|finding| finding.is_error())) {
             let reason = error.reason.unwrap_or(Reason::InvalidDefinition);
             wanted.blocked = Some(Blocked { reason, message: error.message.clone() });

@@ -17,7 +17,7 @@ fn an_option_is_what_it_is_an_option_of() {
     let optional = json!({"anyOf": [{"$ref": "#/$defs/Name"}, {"type": "null"}]});
     let of_type = field(&optional, &name);
     assert_eq!((of_type.kind, of_type.text.as_str()), (Kind::Named("Name".to_owned(), vec![]), "A name."));
-    let mut described = optional.clone();
+    let mut described = optional;
     described["description"] = "Own\nwords.".into();
     assert_eq!(field(&described, &name).text, "Own words.", "what a field says goes before what its type says");
     assert_eq!(field(&json!({"type": ["boolean", "null"]}), &json!({})).kind, Kind::Plain("true or false".to_owned()));

@@ -49,13 +49,14 @@ pub(super) fn output(fleet: &Fleet, report: &mut Report<'_>) {
     }
 }
 
-/// I7: a name before the `@` of https is as good as a password.
+/// I7: a name before the `@` of https is as good as a password, and so is what stands in a query.
 fn location(field: &str, url: &str, report: &mut Report<'_>) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split('/').next().unwrap_or_default();
     let user = authority.rsplit_once('@').map(|(user, _)| user);
     let is_secret = |user: &str| scheme.starts_with("http") || user.contains(':');
-    if user.is_some_and(is_secret) {
+    let has_query = scheme.starts_with("http") && rest.contains(['?', '#']);
+    if user.is_some_and(is_secret) || has_query {
         report
             .error(SECRET_IN_GIT, field, "credentials in a URL would be readable in Git")
             .mend("remove them: the engine takes its own from flags or files, Argo CD and Flux from Secrets");

@@ -74,12 +74,12 @@ impl Repo {
         ids.into_iter().map(|id| self.commit_info(id)).collect()
     }
 
-    /// Whether `descendant` is `ancestor` or has it in its history. An ancestor that is not in the cache is in nothing's.
+    /// Whether `descendant` is `ancestor` or has it in its history. What is not in the cache has no history and is in none.
     pub fn is_ancestor(&self, ancestor: Oid, descendant: Oid) -> Result<bool, Error> {
         if ancestor == descendant {
             return Ok(true);
         }
-        if !self.store.holds(ancestor)? {
+        if !self.store.holds(ancestor)? || !self.store.holds(descendant)? {
             return Ok(false);
         }
         self.store.with_known(|repo| {

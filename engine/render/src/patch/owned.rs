@@ -8,7 +8,18 @@ use model::patch::is_below;
 use serde_json::Value;
 
 /// An object that had another one of these would be another object: not even with `force`.
-const FIXED: [&str; 4] = ["/apiVersion", "/kind", "/metadata/name", "/metadata/namespace"];
+/// The same for what has an object deleted behind everybody's back.
+const FIXED: [&str; 6] = [
+    "/apiVersion",
+    "/kind",
+    "/metadata/name",
+    "/metadata/namespace",
+    "/metadata/ownerReferences",
+    "/metadata/finalizers",
+];
+
+/// Annotations that tell Argo CD and Flux what to prune, to delete and to make anew (R2).
+const TOOLS: [&str; 2] = ["argocd.argoproj.io/", "kustomize.toolkit.fluxcd.io/"];
 
 /// A place, and the field of the definition that changes it, where there is one. `[key=value]` stands for the items of a
 /// list that have this value.
@@ -138,6 +149,10 @@ pub(super) fn allowed(before: &Value, after: &Value, touch: Touch<'_>, force: bo
     if force {
         return Ok(());
     }
+    if let Some(key) = changed_for_tools(before, after) {
+        let place = format!("/metadata/annotations/{}", key.replace('~', "~0").replace('/', "~1"));
+        return Err(PatchFault::Owned { object, path, place, instead: "" });
+    }
     match of(before).into_iter().find(|(place, _)| touched(place)) {
         Some((place, instead)) => {
             let place = concrete(before, &place).into_iter().next().unwrap_or(place);
@@ -145,6 +160,14 @@ pub(super) fn allowed(before: &Value, after: &Value, touch: Touch<'_>, force: bo
         }
         None => Ok(()),
     }
+}
+
+/// The first annotation for the GitOps tools that is not what it was.
+fn changed_for_tools(before: &Value, after: &Value) -> Option<String> {
+    let annotations = |object: &Value| object.pointer("/metadata/annotations").and_then(Value::as_object).cloned();
+    let (before, after) = (annotations(before).unwrap_or_default(), annotations(after).unwrap_or_default());
+    let of_tools = |key: &&String| TOOLS.iter().any(|tool| key.starts_with(tool));
+    before.keys().chain(after.keys()).filter(of_tools).find(|key| before.get(*key) != after.get(*key)).cloned()
 }
 
 /// Whether a pointer leads to, above or below a value of the engine.

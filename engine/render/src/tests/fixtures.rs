@@ -231,7 +231,7 @@ pub(super) fn want(clusters: impl IntoIterator<Item = Wanted>) -> Want {
     }))
     .unwrap();
     let clusters = clusters.into_iter().map(|wanted| (wanted.id.clone(), wanted)).collect();
-    Want { fleet: Some(Arc::new(fleet)), clusters, orphan_locks: BTreeMap::new() }
+    Want { fleet: Some(Arc::new(fleet)), fleet_is_refused: false, clusters, orphan_locks: BTreeMap::new() }
 }
 
 pub(super) fn locks(want: &Want) -> BTreeMap<ClusterId, ClusterLock> {
