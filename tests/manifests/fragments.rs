@@ -188,8 +188,8 @@ pub(super) const CHANGES: &[(&str, &str, &str)] = &[
     (
         "patch-added",
         "spec: {}",
-        "spec: {patches: [{target: {kind: MachineDeployment}, merge: {spec: {rollout:
-         {after: '2030-01-01T00:00:00Z'}}}}]}",
+        "spec: {patches: [{target: {kind: MachineDeployment}, merge: {spec: {template: {spec: {deletion:
+         {nodeDeletionTimeoutSeconds: 60}}}}}}]}",
     ),
 ];
 
