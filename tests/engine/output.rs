@@ -366,3 +366,19 @@ fn i7_what_fleet_yaml_says_wrongly_is_not_delivered() {
         bed.ada.write("fleet.yaml", &fleet).push("Taken back");
     }
 }
+
+#[test]
+fn output_that_comes_back_unchanged_is_noted_and_its_branch_is_not_needed_any_more() {
+    let bed = Bed::new();
+    bed.ada.write(&format!("{}/cluster.yaml", folder("shop")), &definition("shop")).push("A shop");
+    let _ = bed.run_once().expect(0);
+    let fleet = bed.ada.pull().read("fleet.yaml");
+    bed.ada.write("fleet.yaml", &format!("{fleet}  output: {{branch: live}}\n")).push("There");
+    let _ = bed.run_once().expect(0);
+    change_output(&bed, "  output: {branch: live}\n", "");
+    let _ = bed.run_once().expect(0);
+    bed.remote.git(["branch", "-D", "live"]);
+    let tip = bed.remote.tip();
+    let _ = bed.run_once().expect(0);
+    assert_eq!(bed.remote.tip(), tip);
+}

@@ -2,7 +2,7 @@
 
 use git::Oid;
 use model::request::{Done, Outcome};
-use model::want::Wanted;
+use model::want::{OrphanLock, Wanted};
 use model::{ClusterId, ClusterLock, Finding, Have, Reason};
 use plan::{ClusterPlan, Plan, Step};
 use serde::Serialize;
@@ -119,12 +119,27 @@ pub(crate) fn state(
         Some(_) if plan.blocked.is_none() => Phase::Rendered,
         Some(_) => Phase::Resolved,
     };
-    let firewall_ready = lock.as_ref().and_then(|lock| {
-        let id = &lock.values.firewall.as_ref()?.id;
-        let machine = have.projects.get(&lock.identity.project)?.firewalls.iter().find(|m| m.id == *id)?;
-        Some(machine.phoned_home && machine.alive && !machine.crash_loop)
-    });
+    let firewall_ready = lock.as_ref().and_then(|lock| firewall_ready(lock, have));
     ClusterState { path: wanted.path.clone(), phase, lock, problem, firewall_ready, commit: None }
+}
+
+/// The state of a cluster of which only the lock can be read.
+pub(crate) fn state_of_lock(orphan: &OrphanLock, have: &Have) -> ClusterState {
+    let message = "its definition cannot be read or resolved; the findings say why".to_owned();
+    ClusterState {
+        path: orphan.path.clone(),
+        phase: Phase::Resolved,
+        firewall_ready: firewall_ready(&orphan.lock, have),
+        lock: Some(orphan.lock.clone()),
+        problem: Some((Reason::InvalidDefinition, message)),
+        commit: None,
+    }
+}
+
+fn firewall_ready(lock: &ClusterLock, have: &Have) -> Option<bool> {
+    let id = &lock.values.firewall.as_ref()?.id;
+    let machine = have.projects.get(&lock.identity.project)?.firewalls.iter().find(|m| m.id == *id)?;
+    Some(machine.phoned_home && machine.alive && !machine.crash_loop)
 }
 
 /// Why a slot is not filled.

@@ -202,7 +202,10 @@ impl<M: Metal + 'static> Engine<M> {
         let Some((before, at)) = &said else { return Ok(found(Before::Beside, says)) };
         let Some(place) = self.place_named(before, &self.fleet) else { return Ok(lost(before)) };
         Ok(match self.side_of(&place, self.fleet.clone()).await? {
-            Some(side) if side.newest.is_some() => found(Before::At(Box::new(side)), says),
+            // Beside the definitions it must be said, also where the same output lies there already.
+            Some(side) if side.newest.is_some() => {
+                Found { record: here.is_none(), ..found(Before::At(Box::new(side)), says) }
+            }
             // Nothing had been written there.
             _ if at.is_none() => found(Before::Nowhere, &here),
             _ => lost(before),

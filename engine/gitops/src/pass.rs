@@ -2,7 +2,7 @@
 
 use crate::draft::Drafted;
 use crate::engine::{Engine, RunError};
-use crate::outcome::{Commit, Due, Ran, state};
+use crate::outcome::{Commit, Due, Ran, state, state_of_lock};
 use crate::output::expected;
 use crate::remote::Remote;
 use crate::view::View;
@@ -244,6 +244,9 @@ impl<M: Metal + 'static> Engine<M> {
             }
             state.commit = self.landed.iter().rfind(|commit| commit.clusters.contains(id)).map(|commit| commit.id);
             clusters.insert(id.clone(), state);
+        }
+        for (id, orphan) in ended.view.want.orphan_locks.iter().filter(|(_, orphan)| !orphan.removed) {
+            clusters.entry(id.clone()).or_insert_with(|| state_of_lock(orphan, ended.have));
         }
         let (tip, output_tip) = ended.tips;
         let due = self.due(&plan, ended.done, &clusters, ended.claim);
