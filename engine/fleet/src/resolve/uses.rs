@@ -43,8 +43,12 @@ impl Use<'_> {
     pub(super) fn is_not_offered(self, chosen: &Chosen<'_>, report: &mut Report<'_>) {
         let (list, what) = self.says();
         let mut issue = Issue::error(IN_USE, chosen.path, list, format!("{what} is not offered any more, and in use"));
-        issue.mend =
-            "put it back while a cluster has it; `usable: false`, or an expirationDate, keeps new ones away".to_owned();
+        let keeps_away = match self {
+            Self::Kubernetes(_) | Self::Image(_) => "; an expirationDate keeps new ones away",
+            Self::MachineType(_) => "; `usable: false` keeps new ones away",
+            Self::MachineTypeIn(..) | Self::FirewallType(_) | Self::FirewallImage(_) | Self::Partition(_) => "",
+        };
+        issue.mend = format!("put it back while a cluster has it{keeps_away}");
         issue.cluster = report.cluster.cloned();
         report.issues.push(issue);
     }
