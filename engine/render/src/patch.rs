@@ -159,7 +159,7 @@ fn patched(object: &Value, patch: &Patch) -> Result<Value, (String, PatchFault)>
         json_patch::merge(&mut changed, &Value::Object(merge.clone()));
         for (path, value) in leaves(merge) {
             // An empty object merged into one changes nothing.
-            if *value == json!({}) && before.pointer(&path).is_some_and(Value::is_object) {
+            if *value == json!({}) && is_object_among_objects(&before, &path) {
                 continue;
             }
             let touch = owned::Touch { path: &path, inserts: false };
@@ -169,6 +169,12 @@ fn patched(object: &Value, patch: &Patch) -> Result<Value, (String, PatchFault)>
     let mut changed = in_order_of(object, changed);
     rename_set(object, &mut changed);
     Ok(changed)
+}
+
+/// Whether a pointer leads to an object through objects alone: a merge takes no index of a list, it replaces the list.
+fn is_object_among_objects(object: &Value, path: &str) -> bool {
+    let is_object = |at: usize| object.pointer(&path[..at]).is_some_and(Value::is_object);
+    path.match_indices('/').all(|(at, _)| is_object(at)) && is_object(path.len())
 }
 
 /// One operation of RFC 6902.

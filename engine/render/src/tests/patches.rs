@@ -397,3 +397,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn i5_an_empty_object_in_the_place_of_a_list_is_seen() {
+    let patch = json!({
+        "target": {"kind": "MetalStackFirewallTemplate"},
+        "merge": {"spec": {"initialRuleSet": {"ingress": {"0": {}}}}},
+    });
+    let wanted = patched(wanted("billing", Flavor::Calico), &[patch]);
+    let rendered = crate::cluster(&wanted, &lock_of(&wanted), &|_| None);
+    assert_eq!(rendered.unpatched.iter().map(|error| error.fault.rule()).collect::<Vec<_>>(), ["patch-owned-value"]);
+}
