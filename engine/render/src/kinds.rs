@@ -83,6 +83,36 @@ impl Objects {
         all
     }
 
+    /// Every object, to be changed.
+    pub(crate) fn all_mut(&mut self) -> Vec<&mut Value> {
+        let Self {
+            cluster,
+            metal_cluster,
+            firewall_deployment,
+            firewall_template,
+            control_plane,
+            control_plane_template,
+            control_plane_health,
+            pools,
+            addons,
+        } = self;
+        let mut all: Vec<_> = addons.iter_mut().collect();
+        all.extend([
+            control_plane,
+            cluster,
+            metal_cluster,
+            firewall_deployment,
+            firewall_template,
+            control_plane_template,
+        ]);
+        all.extend(control_plane_health);
+        for Pool { name: _, deployment, machines, bootstrap, health } in pools {
+            all.extend([deployment, machines, bootstrap]);
+            all.extend(health);
+        }
+        all
+    }
+
     /// The files of the output folder, sorted by name; each begins with the comment.
     pub(crate) fn files(&self, comment: &str) -> Vec<(&'static str, Vec<u8>)> {
         let Self {

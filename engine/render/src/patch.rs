@@ -86,7 +86,7 @@ fn apply_one(objects: &mut Objects, patch: &SourcedPatch) -> Result<(), PatchErr
     let error =
         |at: String, fault| PatchError { file: file.clone(), field: format!("{field}.{at}"), fault: Box::new(fault) };
     let mut matched = false;
-    for object in every(objects) {
+    for object in objects.all_mut() {
         let (version, kind) = (text(object, "apiVersion"), text(object, "kind"));
         if patch.target.matches(version, kind, logical_name(object)) {
             matched = true;
@@ -97,7 +97,7 @@ fn apply_one(objects: &mut Objects, patch: &SourcedPatch) -> Result<(), PatchErr
 }
 
 fn no_target(objects: &mut Objects, patch: &Patch) -> PatchFault {
-    let all = every(objects);
+    let all = objects.all_mut();
     let near = all.iter().filter(|object| text(object, "kind") == patch.target.kind);
     let versioned = |object: &Value| match patch.target.api_version {
         Some(_) => format!("{} {}", text(object, "apiVersion"), title(object)),
@@ -111,29 +111,6 @@ fn no_target(objects: &mut Objects, patch: &Patch) -> PatchFault {
     there.dedup();
     let version = patch.target.api_version.as_ref().map_or_else(String::new, |version| format!("{version} "));
     PatchFault::NoTarget { target: format!("{version}{}", patch.target), there: there.join(", ") }
-}
-
-/// Every object, in the order of the files.
-pub(crate) fn every(objects: &mut Objects) -> Vec<&mut Value> {
-    let Objects {
-        cluster,
-        metal_cluster,
-        firewall_deployment,
-        firewall_template,
-        control_plane,
-        control_plane_template,
-        control_plane_health,
-        pools,
-        addons,
-    } = objects;
-    let mut all: Vec<_> = addons.iter_mut().collect();
-    all.extend([control_plane, cluster, metal_cluster, firewall_deployment, firewall_template, control_plane_template]);
-    all.extend(control_plane_health);
-    for Pool { name: _, deployment, machines, bootstrap, health } in pools {
-        all.extend([deployment, machines, bootstrap]);
-        all.extend(health);
-    }
-    all
 }
 
 /// The object with a patch, or the field of the patch that fails, and why.
