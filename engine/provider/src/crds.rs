@@ -89,7 +89,7 @@ pub fn yaml() -> String {
     objects().iter().map(document).collect()
 }
 
-const PROVIDER: (&str, &str) = ("cluster.x-k8s.io/provider", "infrastructure-metal-stack");
+pub(crate) const PROVIDER: (&str, &str) = ("cluster.x-k8s.io/provider", "infrastructure-metal-stack");
 
 /// Cluster API finds the version of a kind by its labels: the contract that it keeps, and its versions that keep it.
 const LABELS: [(&str, &str); 3] =

@@ -1,0 +1,57 @@
+//! What the controllers share.
+
+use super::caches::Caches;
+use super::config::Config;
+use crate::step::{Memory, Rest};
+use kube::Client;
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use model::Clock;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub(crate) struct Context {
+    pub client: Client,
+    pub caches: Caches,
+    pub clock: Arc<dyn Clock>,
+    pub config: Config,
+    pub events: Recorder,
+    /// By the UID of the object.
+    memories: Mutex<HashMap<String, Memory>>,
+}
+
+impl Context {
+    pub fn memory(&self, uid: &str) -> Memory {
+        self.memories().get(uid).cloned().unwrap_or_default()
+    }
+
+    /// `None` forgets.
+    pub fn remember(&self, uid: &str, memory: Option<Memory>) {
+        match memory {
+            Some(memory) if memory != Memory::default() => self.memories().insert(uid.to_owned(), memory),
+            _ => self.memories().remove(uid),
+        };
+    }
+
+    pub fn requeue(&self, rest: Rest) -> Action {
+        match rest {
+            Rest::Interval => Action::requeue(self.config.metal_interval.min(self.config.resync)),
+            Rest::Soon => Action::requeue(self.config.metal_haste),
+            Rest::After(duration) => Action::requeue(duration.max(Duration::from_millis(100))),
+            Rest::Change => Action::requeue(self.config.resync),
+        }
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
+        // Each entry is whole at any time.
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("config", &self.config).finish_non_exhaustive()
+    }
+}
