@@ -5,7 +5,7 @@
 
 mod fleet_of;
 
-use model::metal::{Image, Ip, IpKind, Machine, MachineRole, Network, NetworkKind};
+use model::metal::{Image, Ip, IpKind, Machine, MachineRole, MachineState, Network, NetworkKind};
 use model::tags::allocation_tags;
 use model::{Attempt, Have, Sink, SinkError, Slot, Timestamp};
 use std::collections::BTreeSet;
@@ -132,12 +132,18 @@ fn have(want: &model::Want, attempt: &Attempt) -> Have {
             image: model::ImageId::parse("firewall-ubuntu-3.0.20251101").expect("an image"),
             role: MachineRole::Firewall,
             hostname: String::new(),
+            rack: String::new(),
+            state: MachineState::Available,
+            state_description: String::new(),
             tags: tags(&Slot::Firewall(1)),
             created,
             networks: vec![],
             alive: true,
             crash_loop: false,
+            failed_reclaim: false,
             phoned_home: true,
+            asn: None,
+            last_event: None,
         });
     }
     have.images.push(Image {

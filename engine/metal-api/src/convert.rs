@@ -4,13 +4,13 @@ mod machine;
 mod request;
 
 pub(crate) use machine::LeanMachine;
-pub(crate) use request::{find_ips, find_machines, find_networks, firewall, ip, network};
+pub(crate) use request::{find_ips, find_machines, find_networks, firewall, ip, ip_update, machine, network};
 
 use crate::metal::{Capacity, Health, Project, ServerVersion};
 use crate::wire;
 use ipnet::IpNet;
 use model::ids::NameError;
-use model::metal::{Image, Ip, IpKind, Network, NetworkKind};
+use model::metal::{Image, Ip, IpKind, Network, NetworkKind, SizeDetail};
 use model::{Allocation, Cidr, ImageId, NetworkId, PartitionId, ProjectId, SizeId, Tags};
 use std::net::{AddrParseError, IpAddr};
 
@@ -139,6 +139,17 @@ impl TryFrom<wire::Size> for Ours<SizeId> {
 
     fn try_from(size: wire::Size) -> Result<Self, Odd> {
         Ok(Self(SizeId::parse(&size.id)?))
+    }
+}
+
+impl TryFrom<wire::Size> for Ours<SizeDetail> {
+    type Error = Odd;
+
+    fn try_from(size: wire::Size) -> Result<Self, Odd> {
+        // A machine fits one of a type's constraints at least: the smallest promises least.
+        let least = |kind: &str| size.constraints.iter().filter(|c| c.r#type == kind).map(|c| c.min).min();
+        let of = |kind| least(kind).filter(|min| *min > 0);
+        Ok(Self(SizeDetail { cpu_cores: of("cores"), memory_bytes: of("memory"), id: SizeId::parse(&size.id)? }))
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Op {
     PartitionCapacity,
     NetworkAllocate,
     IpAllocate,
+    IpUpdate,
+    MachineAllocate,
     FirewallAllocate,
     NetworkFree,
     IpFree,
@@ -43,6 +45,8 @@ impl Op {
             Self::PartitionCapacity => "partition_capacity",
             Self::NetworkAllocate => "network_allocate",
             Self::IpAllocate => "ip_allocate",
+            Self::IpUpdate => "ip_update",
+            Self::MachineAllocate => "machine_allocate",
             Self::FirewallAllocate => "firewall_allocate",
             Self::NetworkFree => "network_free",
             Self::IpFree => "ip_free",
@@ -65,6 +69,8 @@ impl Op {
             | Self::PartitionCapacity => false,
             Self::NetworkAllocate
             | Self::IpAllocate
+            | Self::IpUpdate
+            | Self::MachineAllocate
             | Self::FirewallAllocate
             | Self::NetworkFree
             | Self::IpFree

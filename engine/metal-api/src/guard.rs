@@ -5,7 +5,10 @@ use crate::Result;
 use crate::error::{Call, Error, Op};
 use crate::metal::{Capacity, Health, Metal, Project, ServerVersion};
 use jiff::Timestamp;
-use model::metal::{FirewallRequest, Image, Ip, IpRequest, Machine, MachineRole, Network, NetworkRequest};
+use model::metal::{
+    FirewallRequest, Image, Ip, IpRequest, IpUpdate, Machine, MachineRequest, MachineRole, Network, NetworkRequest,
+    SizeDetail,
+};
 use model::{MachineId, NetworkId, PartitionId, ProjectId, SizeId, Tags};
 use std::{
     collections::BTreeSet,
@@ -107,6 +110,10 @@ impl<M: Metal> Metal for Guarded<M> {
         self.counted(Op::SizeList, self.inner.sizes()).await
     }
 
+    async fn size_details(&self) -> Result<Vec<SizeDetail>> {
+        self.counted(Op::SizeList, self.inner.size_details()).await
+    }
+
     async fn partitions(&self) -> Result<Vec<PartitionId>> {
         self.counted(Op::PartitionList, self.inner.partitions()).await
     }
@@ -133,6 +140,14 @@ impl<M: Metal> Metal for Guarded<M> {
 
     async fn allocate_ip(&self, request: &IpRequest) -> Result<Ip> {
         self.within(Op::IpAllocate, &request.project, self.inner.allocate_ip(request)).await
+    }
+
+    async fn update_ip(&self, project: &ProjectId, update: &IpUpdate) -> Result<Ip> {
+        self.within(Op::IpUpdate, project, self.inner.update_ip(project, update)).await
+    }
+
+    async fn allocate_machine(&self, request: &MachineRequest) -> Result<Machine> {
+        self.within(Op::MachineAllocate, &request.project, self.inner.allocate_machine(request)).await
     }
 
     async fn allocate_firewall(&self, request: &FirewallRequest) -> Result<Machine> {

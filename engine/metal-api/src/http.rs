@@ -10,7 +10,10 @@ use crate::metal::{Capacity, Health, Metal, Project, ServerVersion};
 use crate::{Credentials, Result, wire};
 use body::{Document, Ignored};
 use jiff::Timestamp;
-use model::metal::{FirewallRequest, Image, Ip, IpRequest, Machine, MachineRole, Network, NetworkRequest};
+use model::metal::{
+    FirewallRequest, Image, Ip, IpRequest, IpUpdate, Machine, MachineRequest, MachineRole, Network, NetworkRequest,
+    SizeDetail,
+};
 use model::{Clock, MachineId, NetworkId, PartitionId, ProjectId, SizeId, Tags};
 use send::Request;
 use serde::de::DeserializeOwned;
@@ -179,6 +182,10 @@ impl Metal for HttpMetal {
         self.list::<wire::Size, _>(Request::get(Call::new(Op::SizeList), ["size"])).await
     }
 
+    async fn size_details(&self) -> Result<Vec<SizeDetail>> {
+        self.list::<wire::Size, _>(Request::get(Call::new(Op::SizeList), ["size"])).await
+    }
+
     async fn partitions(&self) -> Result<Vec<PartitionId>> {
         self.list::<wire::Partition, _>(Request::get(Call::new(Op::PartitionList), ["partition"])).await
     }
@@ -233,6 +240,17 @@ impl Metal for HttpMetal {
             None => Request::post(call, ["ip", "allocate"], &body)?,
         };
         self.allocate::<wire::Ip, _>(request).await
+    }
+
+    async fn update_ip(&self, project: &ProjectId, update: &IpUpdate) -> Result<Ip> {
+        let call = Call::of(Op::IpUpdate, project).about(update.address);
+        self.allocate::<wire::Ip, _>(Request::post(call, ["ip"], &convert::ip_update(update))?).await
+    }
+
+    async fn allocate_machine(&self, request: &MachineRequest) -> Result<Machine> {
+        let call = Call::of(Op::MachineAllocate, &request.project).about(&request.name);
+        let body = convert::machine(request);
+        self.allocate::<LeanMachine, _>(Request::post(call, ["machine", "allocate"], &body)?).await
     }
 
     async fn allocate_firewall(&self, request: &FirewallRequest) -> Result<Machine> {

@@ -2,7 +2,10 @@
 
 use crate::Result;
 use jiff::Timestamp;
-use model::metal::{FirewallRequest, Image, Ip, IpRequest, Machine, MachineRole, Network, NetworkRequest};
+use model::metal::{
+    FirewallRequest, Image, Ip, IpRequest, IpUpdate, Machine, MachineRequest, MachineRole, Network, NetworkRequest,
+    SizeDetail,
+};
 use model::{MachineId, NetworkId, PartitionId, ProjectId, SizeId, Tags};
 use std::{future::Future, net::IpAddr, sync::Arc};
 
@@ -64,6 +67,8 @@ pub trait Metal: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Machine>>> + Send;
     fn images(&self) -> impl Future<Output = Result<Vec<Image>>> + Send;
     fn sizes(&self) -> impl Future<Output = Result<Vec<SizeId>>> + Send;
+    /// With what their machines have at least.
+    fn size_details(&self) -> impl Future<Output = Result<Vec<SizeDetail>>> + Send;
     fn partitions(&self) -> impl Future<Output = Result<Vec<PartitionId>>> + Send;
     /// Of every partition and size that has machines, as this project may use them.
     fn capacity(&self, project: &ProjectId) -> impl Future<Output = Result<Vec<Capacity>>> + Send;
@@ -79,7 +84,12 @@ pub trait Metal: Send + Sync {
     fn allocate_network(&self, request: &NetworkRequest) -> impl Future<Output = Result<Network>> + Send;
     /// With a given address metal-api compares and swaps: `Conflict` when it is taken.
     fn allocate_ip(&self, request: &IpRequest) -> impl Future<Output = Result<Ip>> + Send;
+    /// Tags are replaced as a whole: read them just before. `Conflict` when somebody else changed it meanwhile, `Invalid`
+    /// for a static address that is to become ephemeral. metal-api compares no project: the caller has read it.
+    fn update_ip(&self, project: &ProjectId, update: &IpUpdate) -> impl Future<Output = Result<Ip>> + Send;
     /// Complete at once: addresses and hostname are set, installation follows.
+    fn allocate_machine(&self, request: &MachineRequest) -> impl Future<Output = Result<Machine>> + Send;
+    /// As a machine.
     fn allocate_firewall(&self, request: &FirewallRequest) -> impl Future<Output = Result<Machine>> + Send;
 
     /// `InUse` while addresses are in it, which may last some seconds after a machine was freed.
@@ -128,6 +138,9 @@ macro_rules! forward {
             async fn sizes(&self) -> Result<Vec<SizeId>> {
                 (**self).sizes().await
             }
+            async fn size_details(&self) -> Result<Vec<SizeDetail>> {
+                (**self).size_details().await
+            }
             async fn partitions(&self) -> Result<Vec<PartitionId>> {
                 (**self).partitions().await
             }
@@ -148,6 +161,12 @@ macro_rules! forward {
             }
             async fn allocate_ip(&self, request: &IpRequest) -> Result<Ip> {
                 (**self).allocate_ip(request).await
+            }
+            async fn update_ip(&self, project: &ProjectId, update: &IpUpdate) -> Result<Ip> {
+                (**self).update_ip(project, update).await
+            }
+            async fn allocate_machine(&self, request: &MachineRequest) -> Result<Machine> {
+                (**self).allocate_machine(request).await
             }
             async fn allocate_firewall(&self, request: &FirewallRequest) -> Result<Machine> {
                 (**self).allocate_firewall(request).await

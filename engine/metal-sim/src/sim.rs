@@ -66,6 +66,12 @@ pub struct MachineIncident {
     /// Alive, Dead, Unknown; not Alive, it reports nothing by itself any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveliness: Option<String>,
+    /// `""`, RESERVED, LOCKED, as metal-api has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether its last tenant's system went on after it was freed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_reclaim: Option<bool>,
     /// The machine is gone from metal-api; what it had stays.
     pub vanish: bool,
 }
@@ -99,9 +105,14 @@ pub enum ControlError {
     UnknownEvent(String),
     #[error("{0:?} is none of Alive, Dead, Unknown")]
     UnknownLiveliness(String),
+    #[error("{0:?} is none of the states \"\", RESERVED, LOCKED")]
+    UnknownState(String),
     #[error("the speed must be above zero and at most a million, not {0}")]
     Speed(f64),
 }
+
+/// The states of a machine, on the wire.
+pub(crate) const MACHINE_STATES: [&str; 3] = ["", "RESERVED", "LOCKED"];
 
 /// How a call ends on the connection.
 #[derive(Debug)]
@@ -242,6 +253,9 @@ impl Sim {
         if let Some(unknown) = liveliness.filter(|text| !["Alive", "Dead", "Unknown"].contains(text)) {
             return Err(ControlError::UnknownLiveliness(unknown.to_owned()));
         }
+        if let Some(unknown) = incident.state.as_ref().filter(|state| !MACHINE_STATES.contains(&state.as_str())) {
+            return Err(ControlError::UnknownState(unknown.clone()));
+        }
         let mut core = self.core();
         let world = &mut core.world;
         if !world.machines.contains(id) {
@@ -253,6 +267,15 @@ impl Sim {
         if let Some(liveliness) = liveliness {
             world.set_liveliness(id, liveliness);
         }
+        world.machines.update(id, |row| {
+            if let Some(state) = &incident.state {
+                row.wire.state.value.clone_from(state);
+                row.wire.state.description = if state.is_empty() { "" } else { "by the control interface" }.to_owned();
+            }
+            if let Some(failed) = incident.failed_reclaim {
+                row.wire.events.failed_machine_reclaim = failed;
+            }
+        });
         if incident.vanish {
             world.machines.remove(id);
         }

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod allocation;
+mod client;
 mod conformance;
 mod http_rules;
 mod lifecycle;

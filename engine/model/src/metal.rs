@@ -5,7 +5,9 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::IpAddr,
+    sync::Arc,
 };
 
 /// A network of any kind.
@@ -69,14 +71,42 @@ pub struct Machine {
     pub image: ImageId,
     pub role: MachineRole,
     pub hostname: String,
+    /// `""` where metal-api knows none.
+    pub rack: String,
+    pub state: MachineState,
+    /// What a person wrote with the state.
+    pub state_description: String,
     pub tags: Tags,
     /// When it was allocated, by metal-api's clock.
     pub created: Option<Timestamp>,
     pub networks: Vec<MachineNetwork>,
     pub alive: bool,
     pub crash_loop: bool,
+    /// The system of its former allocation went on after it was freed.
+    pub failed_reclaim: bool,
     /// Phoned home since it was last installed.
     pub phoned_home: bool,
+    /// Of the primary private network.
+    pub asn: Option<i64>,
+    /// The newest of the log.
+    pub last_event: Option<MachineEvent>,
+}
+
+/// What a person or an operator said of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineState {
+    Available,
+    /// Set aside; also any state that a newer metal-api may have.
+    Reserved,
+    /// It cannot be freed.
+    Locked,
+}
+
+/// What a machine last reported, in metal-api's words: `Phoned Home`, `Installing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineEvent {
+    pub event: String,
+    pub time: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +118,27 @@ pub enum MachineRole {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineNetwork {
     pub network: NetworkId,
+    pub kind: MachineNetworkKind,
     pub ips: Vec<IpAddr>,
+}
+
+/// What a network is to a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineNetworkKind {
+    PrivatePrimaryUnshared,
+    PrivatePrimaryShared,
+    PrivateSecondaryShared,
+    External,
+    Underlay,
+    /// One of a newer metal-api.
+    Other,
+}
+
+impl MachineNetworkKind {
+    /// Whether the machine's own addresses and ASN are of this network.
+    pub fn is_primary(self) -> bool {
+        matches!(self, Self::PrivatePrimaryUnshared | Self::PrivatePrimaryShared)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +147,14 @@ pub struct Image {
     pub expires: Option<Timestamp>,
     pub for_machines: bool,
     pub for_firewalls: bool,
+}
+
+/// What a machine of a size has at least, where the size says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeDetail {
+    pub id: SizeId,
+    pub cpu_cores: Option<u64>,
+    pub memory_bytes: Option<u64>,
 }
 
 /// What is asked of `network/allocate`.
@@ -128,6 +186,64 @@ pub struct IpRequest {
     pub tags: Tags,
 }
 
+/// What is asked of `POST /v1/ip`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IpUpdate {
+    pub address: IpAddr,
+    /// None: as it is. Static never becomes ephemeral again.
+    pub kind: Option<IpKind>,
+    /// None: as they are. Otherwise they are all of its tags: what is not among them is gone.
+    pub tags: Option<Tags>,
+}
+
+/// What is asked of `machine/allocate`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineRequest {
+    pub project: ProjectId,
+    pub partition: PartitionId,
+    pub name: String,
+    pub hostname: String,
+    pub description: String,
+    pub size: SizeId,
+    pub image: ImageId,
+    pub networks: Vec<RequestNetwork>,
+    /// Addresses that it gets instead of free ones.
+    pub ips: Vec<IpAddr>,
+    pub ssh_public_keys: Vec<String>,
+    pub user_data: Option<UserData>,
+    pub tags: Tags,
+    /// Machines with one of them are kept apart by rack.
+    pub placement_tags: Vec<String>,
+    /// A given machine.
+    pub uuid: Option<MachineId>,
+    /// None: the one that fits size and image.
+    pub filesystem_layout: Option<String>,
+    /// Empty: the partition's.
+    pub dns_servers: Vec<IpAddr>,
+    /// Empty: the partition's. Names or addresses.
+    pub ntp_servers: Vec<String>,
+}
+
+/// What a machine runs at its first boot. It holds bootstrap tokens and keys: never shown (I7).
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserData(Arc<[u8]>);
+
+impl UserData {
+    pub fn new(data: impl Into<Arc<[u8]>>) -> Self {
+        Self(data.into())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for UserData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserData({} bytes)", self.0.len())
+    }
+}
+
 /// What is asked of `firewall/allocate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FirewallRequest {
@@ -139,16 +255,17 @@ pub struct FirewallRequest {
     pub size: SizeId,
     pub image: ImageId,
     /// The node network is among them.
-    pub networks: Vec<FirewallNetwork>,
+    pub networks: Vec<RequestNetwork>,
     /// Addresses of its own, given (R17).
     pub ips: Vec<IpAddr>,
     pub egress: Vec<crate::rules::EgressRule>,
     pub ingress: Vec<crate::rules::IngressRule>,
+    pub ssh_public_keys: Vec<String>,
     pub tags: Tags,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct FirewallNetwork {
+pub struct RequestNetwork {
     pub network: NetworkId,
     /// False where `ips` holds the address for this network.
     pub autoacquire: bool,

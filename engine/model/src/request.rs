@@ -1,7 +1,7 @@
 //! What is asked of metal-api for a slot, and what came of it.
 
 use crate::lock::Values;
-use crate::metal::{FirewallNetwork, FirewallRequest, Ip, IpRequest, Machine, Network, NetworkRequest};
+use crate::metal::{FirewallRequest, Ip, IpRequest, Machine, Network, NetworkRequest, RequestNetwork};
 use crate::{Allocation, ClusterId, MachineId, NetworkId, ProjectId, Reason, Slot, Tags};
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -123,7 +123,7 @@ impl FirewallRequest {
         if let Some(node) = &values.node_network {
             self.tags = std::mem::take(&mut self.tags).with(crate::tags::CLUSTER_ID, &node.id);
             if !self.networks.iter().any(|n| n.network == node.id) {
-                self.networks.insert(0, FirewallNetwork { network: node.id.clone(), autoacquire: true });
+                self.networks.insert(0, RequestNetwork { network: node.id.clone(), autoacquire: true });
             }
         }
         for egress in &values.egress_ips {

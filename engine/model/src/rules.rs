@@ -120,6 +120,9 @@ pub struct IngressRule {
     pub protocol: Protocol,
     /// All of one address family.
     pub from: Vec<Cidr>,
+    /// Where to; empty: anywhere behind the firewall. Only the provider's firewalls have it, no definition does.
+    #[serde(skip)]
+    pub to: Vec<Cidr>,
 }
 
 #[cfg(test)]

@@ -384,6 +384,7 @@ impl FirewallSpec {
             ports: inward.into_iter().filter_map(Port::new).collect(),
             protocol: Tcp,
             from: anywhere(),
+            to: Vec::new(),
         };
         RuleSet { egress: out, ingress: vec![ingress] }
     }

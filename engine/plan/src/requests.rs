@@ -2,7 +2,7 @@
 
 use crate::cluster::Context;
 use model::definition::VipKind;
-use model::metal::{FirewallNetwork, FirewallRequest, IpKind, IpRequest, NetworkRequest};
+use model::metal::{FirewallRequest, IpKind, IpRequest, NetworkRequest, RequestNetwork};
 use model::request::Request;
 use model::tags::allocation_tags;
 use model::{AddressFamily, Fleet, ProjectId, Reason, Slot, Want};
@@ -73,10 +73,11 @@ fn firewall(
         description,
         size: spec.size.value.clone(),
         image: image.id.clone(),
-        networks: external.map(|network| FirewallNetwork { network, autoacquire: true }).collect(),
+        networks: external.map(|network| RequestNetwork { network, autoacquire: true }).collect(),
         ips: Vec::new(),
         egress: rules.egress,
         ingress: rules.ingress,
+        ssh_public_keys: Vec::new(),
         tags,
     };
     if let Some(lock) = &wanted.lock {

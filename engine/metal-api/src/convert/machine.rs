@@ -3,7 +3,7 @@
 
 use super::{Odd, Ours, address, allocation};
 use crate::wire::Time;
-use model::metal::{Machine, MachineNetwork, MachineRole};
+use model::metal::{Machine, MachineEvent, MachineNetwork, MachineNetworkKind, MachineRole, MachineState};
 use model::{ImageId, MachineId, NetworkId, PartitionId, ProjectId, SizeId, Tags, Timestamp};
 use serde::Deserialize;
 
@@ -13,6 +13,8 @@ use serde::Deserialize;
 pub(crate) struct LeanMachine {
     id: Option<String>,
     partition: Option<Id>,
+    rackid: Option<String>,
+    state: Option<LeanState>,
     size: Option<Id>,
     allocation: Option<LeanAllocation>,
     liveliness: Option<String>,
@@ -24,6 +26,13 @@ pub(crate) struct LeanMachine {
 #[serde(default)]
 struct Id {
     id: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LeanState {
+    value: Option<String>,
+    description: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -42,7 +51,9 @@ struct LeanAllocation {
 #[serde(default)]
 struct LeanNetwork {
     networkid: Option<String>,
+    networktype: Option<String>,
     ips: Option<Vec<String>>,
+    asn: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -50,6 +61,7 @@ struct LeanNetwork {
 struct LeanEvents {
     log: Option<Vec<LeanEvent>>,
     crash_loop: Option<bool>,
+    failed_machine_reclaim: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +89,11 @@ impl LeanEvents {
         }
         false
     }
+
+    fn newest(self) -> Option<MachineEvent> {
+        let LeanEvent { time, event } = self.log?.into_iter().next()?;
+        Some(MachineEvent { event: event?, time: time.0 })
+    }
 }
 
 impl TryFrom<LeanMachine> for Ours<Machine> {
@@ -85,10 +102,15 @@ impl TryFrom<LeanMachine> for Ours<Machine> {
     fn try_from(machine: LeanMachine) -> Result<Self, Odd> {
         let of = |id: Option<Id>| id.and_then(|i| i.id).unwrap_or_default();
         let text = |text: Option<String>| text.unwrap_or_default();
-        let LeanMachine { id, partition, size, allocation: allocated, liveliness, events, tags } = machine;
+        let LeanMachine { id, partition, rackid, state, size, allocation: allocated, liveliness, events, tags } =
+            machine;
         let LeanAllocation { allocationuuid, created, project, role, hostname, image, networks } =
             allocated.ok_or(Odd::Free)?;
         let events = events.unwrap_or_default();
+        let LeanState { value, description } = state.unwrap_or_default();
+        let networks = networks.unwrap_or_default();
+        let primary = |network: &&LeanNetwork| kind_of(network.networktype.as_deref()).is_primary();
+        let asn = networks.iter().find(primary).and_then(|network| network.asn);
         Ok(Self(Machine {
             id: MachineId::parse(&text(id))?,
             allocation: allocation(&text(allocationuuid))?,
@@ -98,12 +120,18 @@ impl TryFrom<LeanMachine> for Ours<Machine> {
             image: ImageId::parse(&of(image))?,
             role: role_of(text(role))?,
             hostname: text(hostname),
+            rack: text(rackid),
+            state: state_of(value.as_deref()),
+            state_description: text(description),
             tags: Tags::from_strings(tags.unwrap_or_default()),
             created: created.0,
-            networks: networks.unwrap_or_default().into_iter().map(network).collect::<Result<_, _>>()?,
+            networks: networks.into_iter().map(network).collect::<Result<_, _>>()?,
             alive: liveliness.as_deref() == Some("Alive"),
             crash_loop: events.crash_loop.unwrap_or_default(),
+            failed_reclaim: events.failed_machine_reclaim.unwrap_or_default(),
             phoned_home: events.phoned_home(created.0),
+            asn,
+            last_event: events.newest(),
         }))
     }
 }
@@ -117,9 +145,29 @@ fn role_of(role: String) -> Result<MachineRole, Odd> {
     }
 }
 
+fn state_of(state: Option<&str>) -> MachineState {
+    match state {
+        None | Some("") => MachineState::Available,
+        Some("LOCKED") => MachineState::Locked,
+        Some(_) => MachineState::Reserved,
+    }
+}
+
+fn kind_of(kind: Option<&str>) -> MachineNetworkKind {
+    match kind {
+        Some("privateprimaryunshared") => MachineNetworkKind::PrivatePrimaryUnshared,
+        Some("privateprimaryshared") => MachineNetworkKind::PrivatePrimaryShared,
+        Some("privatesecondaryshared") => MachineNetworkKind::PrivateSecondaryShared,
+        Some("external") => MachineNetworkKind::External,
+        Some("underlay") => MachineNetworkKind::Underlay,
+        Some(_) | None => MachineNetworkKind::Other,
+    }
+}
+
 fn network(network: LeanNetwork) -> Result<MachineNetwork, Odd> {
     Ok(MachineNetwork {
         network: NetworkId::parse(&network.networkid.unwrap_or_default())?,
+        kind: kind_of(network.networktype.as_deref()),
         ips: network.ips.unwrap_or_default().iter().map(|ip| address(ip)).collect::<Result<_, _>>()?,
     })
 }
@@ -169,6 +217,33 @@ mod tests {
         let Ours(machine) = Ours::<Machine>::try_from(machine).unwrap();
         assert_eq!((machine.role, machine.alive, machine.phoned_home), (MachineRole::Firewall, false, false));
         assert_eq!(machine.created.unwrap().to_string(), ALLOCATED);
+    }
+
+    #[test]
+    fn where_a_machine_stands_and_what_it_last_said() {
+        let wire = json!({
+            "id": "00000000-0000-0000-0000-000000000001", "partition": {"id": "muc-a"}, "size": {"id": "n1"},
+            "rackid": "rack-1", "state": {"value": "LOCKED", "description": "do not touch"},
+            "events": {"log": [{"event": "Phoned Home", "time": ALLOCATED}, {"event": "Waiting", "time": ALLOCATED}],
+                       "failed_machine_reclaim": true},
+            "allocation": {
+                "created": ALLOCATED, "project": "00000000-0000-0000-0000-000000000001",
+                "image": {"id": "ubuntu-24.4"}, "networks": [
+                    {"networkid": "internet", "networktype": "external", "asn": 7},
+                    {"networkid": "node", "networktype": "privateprimaryunshared", "asn": 4_210_000_001_u32},
+                    {"networkid": "new", "networktype": "of-tomorrow"}],
+            },
+        });
+        let Ours(machine) = Ours::<Machine>::try_from(serde_json::from_value::<LeanMachine>(wire).unwrap()).unwrap();
+        assert_eq!((machine.rack.as_str(), machine.state), ("rack-1", MachineState::Locked));
+        assert_eq!((machine.state_description.as_str(), machine.failed_reclaim), ("do not touch", true));
+        assert_eq!(machine.asn, Some(4_210_000_001));
+        let last = machine.last_event.unwrap();
+        assert_eq!((last.event.as_str(), last.time.unwrap().to_string().as_str()), ("Phoned Home", ALLOCATED));
+        let kinds: Vec<MachineNetworkKind> = machine.networks.iter().map(|network| network.kind).collect();
+        use MachineNetworkKind as K;
+        assert_eq!(kinds, [K::External, K::PrivatePrimaryUnshared, K::Other]);
+        assert_eq!((state_of(None), state_of(Some("TAINTED"))), (MachineState::Available, MachineState::Reserved));
     }
 
     #[test]

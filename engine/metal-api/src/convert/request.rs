@@ -1,10 +1,14 @@
 //! Our requests as v1 takes them.
 
 use crate::wire::{
-    AllocationNetwork, EgressRule, FirewallAllocateRequest, FirewallRules, IngressRule, IpAllocateRequest,
-    IpFindRequest, MachineFindRequest, NetworkAllocateRequest, NetworkFindRequest,
+    AllocationNetwork, DnsServer, EgressRule, FirewallAllocateRequest, FirewallRules, IngressRule, IpAllocateRequest,
+    IpFindRequest, IpUpdateRequest, MachineAllocateRequest, MachineFindRequest, NetworkAllocateRequest,
+    NetworkFindRequest, NtpServer,
 };
-use model::metal::{FirewallNetwork, FirewallRequest, IpKind, IpRequest, MachineRole, NetworkRequest};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use model::metal::{
+    FirewallRequest, IpKind, IpRequest, IpUpdate, MachineRequest, MachineRole, NetworkRequest, RequestNetwork,
+};
 use model::rules::{self, Port, Protocol, RuleComment};
 use model::{AddressFamily, Cidr, ProjectId, Tags};
 use std::collections::BTreeMap;
@@ -39,14 +43,10 @@ pub(crate) fn network(request: &NetworkRequest) -> NetworkAllocateRequest {
 }
 
 pub(crate) fn ip(request: &IpRequest) -> IpAllocateRequest {
-    let kind = match request.kind {
-        IpKind::Static => "static",
-        IpKind::Ephemeral => "ephemeral",
-    };
     IpAllocateRequest {
         networkid: Some(request.network.to_string()),
         projectid: Some(request.project.to_string()),
-        r#type: Some(kind.to_owned()),
+        r#type: Some(kind(request.kind)),
         tags: Some(request.tags.to_strings()),
         name: text(&request.name),
         description: text(&request.description),
@@ -56,11 +56,58 @@ pub(crate) fn ip(request: &IpRequest) -> IpAllocateRequest {
     }
 }
 
-pub(crate) fn firewall(request: &FirewallRequest) -> FirewallAllocateRequest {
-    let network = |FirewallNetwork { network, autoacquire }: &FirewallNetwork| AllocationNetwork {
+fn kind(kind: IpKind) -> String {
+    match kind {
+        IpKind::Static => "static".to_owned(),
+        IpKind::Ephemeral => "ephemeral".to_owned(),
+    }
+}
+
+/// Absent fields stay as they are, an empty list of tags clears them.
+pub(crate) fn ip_update(update: &IpUpdate) -> IpUpdateRequest {
+    IpUpdateRequest {
+        ipaddress: Some(update.address.to_string()),
+        tags: update.tags.as_ref().map(Tags::to_strings),
+        r#type: update.kind.map(kind),
+        ..IpUpdateRequest::default()
+    }
+}
+
+fn networks(networks: &[RequestNetwork]) -> Option<Vec<AllocationNetwork>> {
+    let one = |RequestNetwork { network, autoacquire }: &RequestNetwork| AllocationNetwork {
         networkid: Some(network.to_string()),
         autoacquire: Some(*autoacquire),
     };
+    Some(networks.iter().map(one).collect())
+}
+
+pub(crate) fn machine(request: &MachineRequest) -> MachineAllocateRequest {
+    let dns = request.dns_servers.iter().map(|server| DnsServer { ip: server.to_string() }).collect();
+    let ntp = request.ntp_servers.iter().map(|server| NtpServer { address: server.clone() }).collect();
+    MachineAllocateRequest {
+        uuid: request.uuid.as_ref().map(ToString::to_string),
+        name: text(&request.name),
+        description: text(&request.description),
+        hostname: text(&request.hostname),
+        projectid: Some(request.project.to_string()),
+        partitionid: Some(request.partition.to_string()),
+        sizeid: Some(request.size.to_string()),
+        imageid: Some(request.image.to_string()),
+        filesystemlayoutid: request.filesystem_layout.clone(),
+        ssh_pub_keys: Some(request.ssh_public_keys.clone()),
+        // R19: metal-api stores what it gets, and what reads it on the machine decodes it.
+        user_data: request.user_data.as_ref().map(|data| STANDARD.encode(data.as_bytes())),
+        tags: Some(request.tags.to_strings()),
+        placement_tags: some(request.placement_tags.clone()),
+        networks: networks(&request.networks),
+        ips: some(request.ips.iter().map(ToString::to_string).collect()),
+        dns_servers: some(dns),
+        ntp_servers: some(ntp),
+        ..MachineAllocateRequest::default()
+    }
+}
+
+pub(crate) fn firewall(request: &FirewallRequest) -> FirewallAllocateRequest {
     FirewallAllocateRequest {
         name: text(&request.name),
         description: text(&request.description),
@@ -69,9 +116,9 @@ pub(crate) fn firewall(request: &FirewallRequest) -> FirewallAllocateRequest {
         partitionid: Some(request.partition.to_string()),
         sizeid: Some(request.size.to_string()),
         imageid: Some(request.image.to_string()),
-        ssh_pub_keys: Some(Vec::new()),
+        ssh_pub_keys: Some(request.ssh_public_keys.clone()),
         tags: Some(request.tags.to_strings()),
-        networks: Some(request.networks.iter().map(network).collect()),
+        networks: networks(&request.networks),
         ips: some(request.ips.iter().map(ToString::to_string).collect()),
         firewall_rules: firewall_rules(&request.egress, &request.ingress),
         ..FirewallAllocateRequest::default()
@@ -88,10 +135,10 @@ fn firewall_rules(egress: &[rules::EgressRule], ingress: &[rules::IngressRule]) 
         to: texts(to),
         comment: comment_text(comment.as_ref()),
     };
-    let into = |rules::IngressRule { comment, ports, protocol, from }: &rules::IngressRule| IngressRule {
+    let into = |rules::IngressRule { comment, ports, protocol, from, to }: &rules::IngressRule| IngressRule {
         protocol: protocol_name(*protocol),
         ports: port_numbers(ports),
-        to: Vec::new(),
+        to: texts(to),
         from: texts(from),
         comment: comment_text(comment.as_ref()),
     };

@@ -1,5 +1,7 @@
 use super::*;
-use model::metal::{FirewallNetwork, FirewallRequest, IpRequest, NetworkRequest};
+use model::metal::{
+    FirewallRequest, IpRequest, IpUpdate, MachineRequest, NetworkRequest, RequestNetwork, SizeDetail, UserData,
+};
 use model::{AddressFamily, rules};
 use serde_json::{Value, json};
 
@@ -118,7 +120,7 @@ fn a_firewall_with_rules_and_an_address_of_its_own() {
         description: String::new(),
         size: id("n1-medium-x86"),
         image: id("firewall-ubuntu-3.0"),
-        networks: vec![FirewallNetwork { network: id("internet"), autoacquire: false }],
+        networks: vec![RequestNetwork { network: id("internet"), autoacquire: false }],
         ips: vec!["198.18.0.9".parse().unwrap()],
         egress: vec![rules::EgressRule {
             comment: rules::RuleComment::parse("dns").ok(),
@@ -131,18 +133,20 @@ fn a_firewall_with_rules_and_an_address_of_its_own() {
             ports: vec![rules::Port::API],
             protocol: rules::Protocol::Tcp,
             from: vec![rule("10.0.0.0/8")],
+            to: vec![rule("10.128.0.0/14")],
         }],
+        ssh_public_keys: vec!["ssh-ed25519 k".into()],
         tags: Tags::new().with("k", "v"),
     };
     assert_eq!(
         serde_json::to_value(firewall(&wanted)).unwrap(),
         json!({
             "name": "fw", "hostname": "fw-1", "projectid": PROJECT, "partitionid": "muc-a",
-            "sizeid": "n1-medium-x86", "imageid": "firewall-ubuntu-3.0", "ssh_pub_keys": [], "tags": ["k=v"],
+            "sizeid": "n1-medium-x86", "imageid": "firewall-ubuntu-3.0", "ssh_pub_keys": ["ssh-ed25519 k"], "tags": ["k=v"],
             "networks": [{"networkid": "internet", "autoacquire": false}], "ips": ["198.18.0.9"],
             "firewall_rules": {
                 "egress": [{"protocol": "udp", "ports": [53], "to": ["0.0.0.0/0"], "comment": "dns"}],
-                "ingress": [{"protocol": "tcp", "ports": [443], "to": [], "from": ["10.0.0.0/8"], "comment": ""}],
+                "ingress": [{"protocol": "tcp", "ports": [443], "to": ["10.128.0.0/14"], "from": ["10.0.0.0/8"], "comment": ""}],
             },
         }),
     );
@@ -157,4 +161,86 @@ fn machines_are_filtered_by_the_server() {
     );
     let all = find_networks(&id(PROJECT), &Tags::new());
     assert_eq!(serde_json::to_value(all).unwrap(), json!({"projectid": PROJECT}));
+}
+
+#[test]
+fn r19_a_machine_with_everything_and_its_user_data_as_base64() {
+    let bare = MachineRequest {
+        project: id(PROJECT),
+        partition: id("muc-a"),
+        name: "shop-cp-0".into(),
+        hostname: "shop-cp-0".into(),
+        description: String::new(),
+        size: id("n1-medium-x86"),
+        image: id("capms-ubuntu-1.34.1"),
+        networks: vec![RequestNetwork { network: id("node"), autoacquire: true }],
+        ips: Vec::new(),
+        ssh_public_keys: Vec::new(),
+        user_data: None,
+        tags: Tags::from_strings(["k=v", "bare"]),
+        placement_tags: Vec::new(),
+        uuid: None,
+        filesystem_layout: None,
+        dns_servers: Vec::new(),
+        ntp_servers: Vec::new(),
+    };
+    assert_eq!(
+        serde_json::to_value(machine(&bare)).unwrap(),
+        json!({
+            "name": "shop-cp-0", "hostname": "shop-cp-0", "projectid": PROJECT, "partitionid": "muc-a",
+            "sizeid": "n1-medium-x86", "imageid": "capms-ubuntu-1.34.1", "ssh_pub_keys": [],
+            "tags": ["bare", "k=v"], "networks": [{"networkid": "node", "autoacquire": true}],
+        }),
+    );
+    let full = MachineRequest {
+        ips: vec!["10.0.0.7".parse().unwrap()],
+        ssh_public_keys: vec!["ssh-ed25519 k".into()],
+        user_data: Some(UserData::new(*b"#cloud-config canary")),
+        placement_tags: vec!["c=shop".into()],
+        uuid: Some(id("00000000-0000-0000-0000-00000000000a")),
+        filesystem_layout: Some("raid".into()),
+        dns_servers: vec!["1.1.1.1".parse().unwrap()],
+        ntp_servers: vec!["ntp.example.com".into()],
+        ..bare
+    };
+    assert!(!format!("{full:?}").contains("canary"));
+    let sent = serde_json::to_value(machine(&full)).unwrap();
+    for (field, value) in [
+        ("ips", json!(["10.0.0.7"])),
+        ("ssh_pub_keys", json!(["ssh-ed25519 k"])),
+        ("user_data", json!("I2Nsb3VkLWNvbmZpZyBjYW5hcnk=")),
+        ("placement_tags", json!(["c=shop"])),
+        ("uuid", json!("00000000-0000-0000-0000-00000000000a")),
+        ("filesystemlayoutid", json!("raid")),
+        ("dns_servers", json!([{"ip": "1.1.1.1"}])),
+        ("ntp_servers", json!([{"address": "ntp.example.com"}])),
+    ] {
+        assert_eq!(sent[field], value, "{field}");
+    }
+}
+
+#[test]
+fn an_update_of_an_address_sends_what_changes() {
+    let address = "198.18.0.9".parse().unwrap();
+    let sent = |kind, tags| serde_json::to_value(ip_update(&IpUpdate { address, kind, tags })).unwrap();
+    assert_eq!(sent(None, None), json!({"ipaddress": "198.18.0.9"}));
+    assert_eq!(
+        sent(Some(IpKind::Static), Some(Tags::new().with("k", "v"))),
+        json!({"ipaddress": "198.18.0.9", "type": "static", "tags": ["k=v"]}),
+    );
+    assert_eq!(sent(None, Some(Tags::new())), json!({"ipaddress": "198.18.0.9", "tags": []}), "cleared");
+}
+
+#[test]
+fn what_a_machine_of_a_size_has_at_least() {
+    let detail = |constraints: Value| -> SizeDetail {
+        ours::<wire::Size, _>(json!({"id": "n1-medium-x86", "constraints": constraints})).unwrap()
+    };
+    let both = detail(json!([
+        {"type": "cores", "min": 4, "max": 8}, {"type": "memory", "min": 64_000_000_000_u64, "max": 70_000_000_000_u64},
+        {"type": "storage", "min": 1, "max": 2},
+    ]));
+    assert_eq!((both.cpu_cores, both.memory_bytes), (Some(4), Some(64_000_000_000)));
+    let vague = detail(json!([{"type": "cores", "min": 0, "max": 8}]));
+    assert_eq!((vague.cpu_cores, vague.memory_bytes), (None, None));
 }

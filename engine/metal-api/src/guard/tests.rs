@@ -34,6 +34,8 @@ async fn r16_nothing_is_sent_about_a_project_that_the_fleet_does_not_list() {
         metal.get_machine(&other, &machine).await.err(),
         metal.allocate_network(&network_request(&other)).await.err(),
         metal.allocate_ip(&ip_request(&other)).await.err(),
+        metal.update_ip(&other, &IpUpdate { address, kind: None, tags: None }).await.err(),
+        metal.allocate_machine(&machine_request(&other)).await.err(),
         metal.allocate_firewall(&firewall_request(&other)).await.err(),
         metal.free_network(&other, &network).await.err(),
         metal.free_ip(&other, address).await.err(),
@@ -89,6 +91,28 @@ fn ip_request(project: &ProjectId) -> IpRequest {
     }
 }
 
+fn machine_request(project: &ProjectId) -> MachineRequest {
+    MachineRequest {
+        project: project.clone(),
+        partition: PartitionId::parse("muc-a").unwrap(),
+        name: String::new(),
+        hostname: String::new(),
+        description: String::new(),
+        size: SizeId::parse("n1-medium-x86").unwrap(),
+        image: model::ImageId::parse("ubuntu-24.4").unwrap(),
+        networks: Vec::new(),
+        ips: Vec::new(),
+        ssh_public_keys: Vec::new(),
+        user_data: None,
+        tags: Tags::new(),
+        placement_tags: Vec::new(),
+        uuid: None,
+        filesystem_layout: None,
+        dns_servers: Vec::new(),
+        ntp_servers: Vec::new(),
+    }
+}
+
 fn firewall_request(project: &ProjectId) -> FirewallRequest {
     FirewallRequest {
         project: project.clone(),
@@ -102,6 +126,7 @@ fn firewall_request(project: &ProjectId) -> FirewallRequest {
         ips: Vec::new(),
         egress: Vec::new(),
         ingress: Vec::new(),
+        ssh_public_keys: Vec::new(),
         tags: Tags::new(),
     }
 }

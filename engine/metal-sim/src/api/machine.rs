@@ -4,6 +4,7 @@ use super::{Answer, Ctx, Reply, allocate::machine_tags, find, keys};
 use crate::{
     events::EventKind,
     refusal::Refusal,
+    sim::MACHINE_STATES,
     world::{MACHINE_TAG, World},
 };
 use metal_api::wire::{
@@ -136,7 +137,7 @@ pub(super) fn reinstall(ctx: &mut Ctx<'_>) -> Answer {
 pub(super) fn set_state(ctx: &mut Ctx<'_>) -> Answer {
     let id = ctx.param().to_owned();
     let state: MachineState = ctx.body()?;
-    if !["", "RESERVED", "LOCKED"].contains(&state.value.as_str()) {
+    if !MACHINE_STATES.contains(&state.value.as_str()) {
         return Err(Refusal::bad_request(format!("unknown state: {}", state.value)));
     }
     if !state.value.is_empty() && state.description.is_empty() {

@@ -271,18 +271,25 @@ pub(super) fn firewall(n: u32, cluster: &str, generation: u32, created: i64) -> 
         image: ImageId::parse("firewall-ubuntu-3.0.20251101").unwrap(),
         role: MachineRole::Firewall,
         hostname: String::new(),
+        rack: String::new(),
+        state: MachineState::Available,
+        state_description: String::new(),
         tags: marked(cluster, &Slot::Firewall(generation)),
         created: Some(time(created)),
         networks: vec![],
         alive: true,
         crash_loop: false,
+        failed_reclaim: false,
         phoned_home: false,
+        asn: None,
+        last_event: None,
     }
 }
 
 pub(super) fn machine_in(network: &str) -> Machine {
     let mut machine = firewall(99, "default.nobody", 1, 0);
     machine.role = MachineRole::Machine;
-    machine.networks = vec![MachineNetwork { network: id(network), ips: vec![] }];
+    machine.networks =
+        vec![MachineNetwork { network: id(network), kind: MachineNetworkKind::PrivatePrimaryUnshared, ips: vec![] }];
     machine
 }
