@@ -100,7 +100,10 @@ impl TryFrom<LeanMachine> for Ours<Machine> {
     type Error = Odd;
 
     fn try_from(machine: LeanMachine) -> Result<Self, Odd> {
-        let of = |id: Option<Id>| id.and_then(|i| i.id).unwrap_or_default();
+        // What stands behind an id may be gone from metal-api, which then shows a blank. The machine is there all the
+        // same: left out, it would pass for vanished (R15).
+        let of =
+            |id: Option<Id>| id.and_then(|i| i.id).filter(|id| !id.is_empty()).unwrap_or_else(|| "none".to_owned());
         let text = |text: Option<String>| text.unwrap_or_default();
         let LeanMachine { id, partition, rackid, state, size, allocation: allocated, liveliness, events, tags } =
             machine;
@@ -125,7 +128,7 @@ impl TryFrom<LeanMachine> for Ours<Machine> {
             state_description: text(description),
             tags: Tags::from_strings(tags.unwrap_or_default()),
             created: created.0,
-            networks: networks.into_iter().map(network).collect::<Result<_, _>>()?,
+            networks: networks.into_iter().filter_map(|n| network(n).ok()).collect(),
             alive: liveliness.as_deref() == Some("Alive"),
             crash_loop: events.crash_loop.unwrap_or_default(),
             failed_reclaim: events.failed_machine_reclaim.unwrap_or_default(),
@@ -244,6 +247,23 @@ mod tests {
         use MachineNetworkKind as K;
         assert_eq!(kinds, [K::External, K::PrivatePrimaryUnshared, K::Other]);
         assert_eq!((state_of(None), state_of(Some("TAINTED"))), (MachineState::Available, MachineState::Reserved));
+    }
+
+    #[test]
+    fn r15_a_machine_of_an_image_that_is_gone_is_there() {
+        let wire = json!({
+            "id": "00000000-0000-0000-0000-000000000001", "partition": null, "size": {"id": ""},
+            "allocation": {
+                "project": "00000000-0000-0000-0000-000000000001", "image": null,
+                "networks": [{"networkid": ""}, {"networkid": "node", "ips": ["nonsense"]}, {"networkid": "internet"}],
+            },
+        });
+        let Ours(machine) = Ours::<Machine>::try_from(serde_json::from_value::<LeanMachine>(wire).unwrap()).unwrap();
+        assert_eq!(
+            (machine.image.as_str(), machine.size.as_str(), machine.partition.as_str()),
+            ("none", "none", "none")
+        );
+        assert_eq!(machine.networks.iter().map(|n| n.network.as_str()).collect::<Vec<_>>(), ["internet"]);
     }
 
     #[test]

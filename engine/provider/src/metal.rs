@@ -1,0 +1,34 @@
+//! The provider's one door to metal-api: one reading per project and interval for all objects, few writes at once, and
+//! frees only with a proof.
+//!
+//! [`Doors`] keeps one client per credential and one [`ProjectDoor`] per credential and project. What is decided here
+//! without asking metal-api is pure and stands apart: [`suspect`], [`Absence`], [`Expected`], [`ProjectMap`].
+
+mod absence;
+mod access;
+mod credentials;
+mod door;
+mod doors;
+mod error;
+mod expected;
+mod free;
+mod ledger;
+mod map;
+mod pause;
+mod pulse;
+mod shared;
+mod suspect;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use absence::Absence;
+pub use credentials::{CredentialName, CredentialValues, CredentialsError};
+pub use door::{ProjectDoor, Reading};
+pub use doors::{Doors, KnownIds, OpenError, Settings};
+pub use error::{DoorError, Failure, FailureClass};
+pub use expected::Expected;
+pub use free::FreeOutcome;
+pub use map::{MapError, ProjectMap};
+pub use suspect::{Known, Suspect, suspect};
+pub use view::View;
