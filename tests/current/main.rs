@@ -7,6 +7,7 @@
 )]
 
 mod book;
+mod deploy;
 mod example;
 mod fences;
 #[path = "../tutorial/markdown.rs"]

@@ -2,9 +2,13 @@
 
 use super::rights::{AT_HOME, EVERYWHERE, Rule};
 use super::{CREDENTIALS, Options, PROVIDER, engine, files, provider, yaml};
-use crate::tests::documents;
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+fn documents(text: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text).map(|document| Value::deserialize(document).unwrap()).collect()
+}
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
