@@ -4,9 +4,11 @@ mod completions;
 mod crds;
 mod demo;
 mod diff;
+mod doctor;
 mod explain;
 mod images;
 mod init;
+mod kubeconfig;
 mod man;
 mod metal_sim;
 mod plan;
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Why(why::WhyArgs),
     Images(images::ImagesArgs),
+    Doctor(doctor::DoctorArgs),
+    Kubeconfig(kubeconfig::KubeconfigArgs),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
@@ -55,6 +59,8 @@ impl Command {
             | Self::Diff(_)
             | Self::Why(_)
             | Self::Images(_)
+            | Self::Doctor(_)
+            | Self::Kubeconfig(_)
             | Self::MetalSim(_)
             | Self::Schema(_)
             | Self::Explain(_)
@@ -76,6 +82,8 @@ impl Command {
             Self::Diff(args) => diff::diff(&args),
             Self::Why(args) => why::why(&args),
             Self::Images(args) => images::images(&args),
+            Self::Doctor(args) => block_on(doctor::doctor(args)),
+            Self::Kubeconfig(args) => block_on(kubeconfig::kubeconfig(args)),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
             Self::Explain(args) => explain::explain(&args),

@@ -8,6 +8,7 @@ mod config;
 mod exit;
 mod explain;
 mod fleets;
+mod kube;
 mod life;
 mod live;
 mod logs;
