@@ -191,6 +191,14 @@ const RESERVED: [&str; 5] = [
     "machine.metal-stack.io/",
 ];
 
+impl MetalStackMachineSpec {
+    /// A tag that only the provider sets. The API server refuses such tags; what it took before it knew is still there.
+    pub(crate) fn reserved_tag(&self) -> Option<&str> {
+        let is_reserved = |tag: &&String| RESERVED.iter().any(|prefix| tag.starts_with(prefix));
+        self.tags.iter().find(is_reserved).map(String::as_str)
+    }
+}
+
 fn tags(_: &mut SchemaGenerator) -> Schema {
     let taken: Vec<String> = RESERVED.iter().map(|prefix| format!("tag.startsWith('{prefix}')")).collect();
     json_schema!({

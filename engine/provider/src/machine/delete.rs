@@ -1,0 +1,116 @@
+//! The end of a machine: freed by proof, then the object goes. It needs nothing but the object and metal-api. Pure.
+
+use super::Action;
+use super::decide::{Decided, failure, unsettled};
+
+use super::observed::{Observed, Reach, Room};
+use super::report;
+use super::request::Refusal;
+use crate::control::server;
+use crate::names;
+use crate::reason::Reason;
+use crate::step::{Decision, Rest, passed};
+use model::metal::{Machine, MachineState};
+use model::{MachineId, Timestamp, tags};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
+    if !o.has_finalizer() {
+        return Decision::leave();
+    }
+    let id = o.provider_id().and_then(server);
+    let adopted = o.annotation(names::ORIGIN) == Some(names::ADOPTED);
+    if adopted || (id.is_none() && o.attempt().is_none()) {
+        return Decision::act(Action::RemoveFinalizer);
+    }
+    if let Some(wait) = o.memory.must_wait(now) {
+        return report::deleting(o, failure(o), Rest::After(wait), now);
+    }
+    if id.is_none() && !o.memory.attempt_is_mine && o.memory.unsettled_since.is_none() {
+        return Decision::act(Action::NoteAttempt);
+    }
+    if o.rooms.is_empty() {
+        let message = format!(
+            "nothing says in which project of metal-stack the machine is; annotate the object with {}=<project id>",
+            names::PROJECT
+        );
+        return report::deleting(o, Refusal::new(Reason::ProjectUnknown, message), Rest::Change, now);
+    }
+    let mut allocated = id.is_some() || report::converging_since(o).is_some();
+    for room in &o.rooms {
+        match empty(o, room, id.as_ref(), now) {
+            Ok(had) => allocated |= had,
+            Err(decided) => return *decided,
+        }
+    }
+    if allocated && o.is_control_plane() {
+        return converge(o, now);
+    }
+    Decision::act(Action::RemoveFinalizer)
+}
+
+/// A step on the way to a project without a machine of this object; else whether it had one.
+fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> Result<bool, Box<Decided>> {
+    let wait = |refusal| Err(Box::new(report::deleting(o, refusal, Rest::Interval, now)));
+    let act = |action| Err(Box::new(Decision::act(action)));
+    let marked = match &room.reach {
+        Reach::Closed(failure) => return wait(Refusal::new(failure.reason, failure.message.clone())),
+        Reach::Suspect(why) => return wait(Refusal::new(Reason::Suspect, why.clone())),
+        Reach::Open { marked, .. } => marked,
+    };
+    if let Some(id) = id.filter(|id| !room.looked.contains_key(*id)) {
+        return act(Action::Look { project: room.project.clone(), id: id.clone() });
+    }
+    if id.is_none() && room.searched.is_none() {
+        return act(Action::Search { project: room.project.clone(), control_planes: false });
+    }
+    let searched = room.searched.as_ref().map(|search| search.mine.as_slice()).unwrap_or_default();
+    let mut all: BTreeMap<&MachineId, &Arc<Machine>> = BTreeMap::new();
+    all.extend(marked.iter().chain(searched).map(|machine| (&machine.id, machine)));
+    for (id, looked) in &room.looked {
+        match looked {
+            Some(machine) => all.insert(id, machine),
+            None => all.remove(id),
+        };
+    }
+    for machine in all.into_values().filter(|machine| o.frees(machine, &room.project)) {
+        if machine.state == MachineState::Locked {
+            let why = Some(machine.state_description.as_str()).filter(|why| !why.is_empty());
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            let message = format!(
+                "machine {0} is locked{why} and cannot be freed; unlock it with metalctl machine unlock {0}",
+                machine.id
+            );
+            return wait(Refusal::new(Reason::MachineLocked, message));
+        }
+        return act(Action::Free {
+            project: room.project.clone(),
+            id: machine.id.clone(),
+            allocation: machine.allocation.clone(),
+            resource: machine.tags.get(tags::MACHINE_RESOURCE).unwrap_or_default().to_owned(),
+        });
+    }
+    let had = searched.iter().any(|machine| o.frees(machine, &room.project));
+    let unfinished = room.searched.as_ref().filter(|_| !had).and_then(|search| unsettled(o, search, now));
+    if let Some(left) = unfinished {
+        let message = "an allocation may still be under way; what comes of it is freed";
+        let refusal = Refusal::new(Reason::WaitingForUnknownOutcome, message);
+        return Err(Box::new(report::deleting(o, refusal, Rest::After(left), now)));
+    }
+    Ok(had)
+}
+
+/// The routes to a control plane outlive its server for a while (R22).
+fn converge(o: &Observed, now: Timestamp) -> Decided {
+    let grace = o.rules.control_plane_grace;
+    let since = report::converging_since(o);
+    if since.is_some_and(|since| passed(since, now, grace)) {
+        return Decision::act(Action::RemoveFinalizer);
+    }
+    let gone = since.map_or(Duration::ZERO, |s| Duration::try_from(now.duration_since(s)).unwrap_or_default());
+    let message = "the server is freed; the object goes when routes to it are gone everywhere";
+    let refusal = Refusal::new(Reason::WaitingForRouteConvergence, message);
+    report::deleting(o, refusal, Rest::After(grace.saturating_sub(gone)), now)
+}

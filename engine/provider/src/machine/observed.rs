@@ -1,0 +1,228 @@
+//! What is known of one machine when it is decided upon: plain data, no clients.
+
+use super::identity::{self, Resource};
+use crate::api::{Condition, MetalStackCluster, MetalStackMachine};
+use crate::capi::{Cluster, Machine as Owner};
+use crate::control::server;
+use crate::names;
+use crate::step::{Failure, Memory};
+use kube::ResourceExt as _;
+use model::metal::{Machine, UserData};
+use model::{MachineId, ProjectId, Timestamp, tags};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    pub object: Arc<MetalStackMachine>,
+    /// The Machine of Cluster API.
+    pub owner: Option<Arc<Owner>>,
+    pub cluster: Option<Arc<Cluster>>,
+    pub infrastructure: Option<Arc<MetalStackCluster>>,
+    /// The other machines of the cluster.
+    pub siblings: Vec<Sibling>,
+    /// The projects in which its machine can be: one, save when it is deleted and nothing says which.
+    pub rooms: Vec<Room>,
+    /// What was read of the bootstrap Secret in this pass.
+    pub bootstrap: Option<Bootstrap>,
+    /// The API server did not take the labels in this pass: they are not worth more tries.
+    pub labels_refused: bool,
+    pub memory: Memory,
+    pub rules: Rules,
+}
+
+/// What `Config` says, as far as it is decided upon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub settle: Duration,
+    pub control_plane_grace: Duration,
+}
+
+/// Another machine of the cluster, as far as it claims a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Sibling {
+    pub resource: Resource,
+    pub id: Option<MachineId>,
+}
+
+/// One project of metal-api, as far as this machine is concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    pub project: ProjectId,
+    pub reach: Reach,
+    /// Brought by a search in this pass.
+    pub searched: Option<Search>,
+    /// Brought by direct reads in this pass; `None`: not there, or not any more.
+    pub looked: BTreeMap<MachineId, Option<Arc<Machine>>>,
+    /// Allocated in this pass.
+    pub allocated: Option<Arc<Machine>>,
+}
+
+/// Whether a project can be worked with, and what its last bulk reading had.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// Not allowed, no credentials, or metal-api did not answer.
+    Closed(Failure),
+    /// Too much of it is missing at once (R15).
+    Suspect(String),
+    Open {
+        /// What providerID names.
+        named: Named,
+        /// What carries our mark and this object's name.
+        marked: Vec<Arc<Machine>>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Named {
+    /// No providerID, or none that names a machine.
+    Nothing,
+    Here(Arc<Machine>),
+    /// Not in the reading. `twice`: nor in the one before, so that only a direct read is left to ask (R15).
+    Missing {
+        twice: bool,
+    },
+}
+
+/// What a direct search found.
+#[derive(Clone, Debug)]
+pub(crate) struct Search {
+    /// When it began.
+    pub at: Timestamp,
+    /// Machines whose tags name this object.
+    pub mine: Vec<Arc<Machine>>,
+    /// Control planes of the cluster, where that was asked (R8).
+    pub control_planes: Vec<Arc<Machine>>,
+}
+
+/// What the bootstrap Secret has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bootstrap {
+    Data(UserData),
+    /// Why it cannot be used, and what to do.
+    Unusable(String),
+}
+
+impl Room {
+    /// What this pass brought of a machine; `Some(None)`: it is not there.
+    pub(crate) fn brought(&self, id: &MachineId) -> Option<Option<&Arc<Machine>>> {
+        let searched = self.searched.iter().flat_map(|search| &search.mine);
+        let found = self.allocated.iter().chain(searched).find(|machine| machine.id == *id);
+        self.looked.get(id).map(Option::as_ref).or(found.map(Some))
+    }
+}
+
+impl Observed {
+    pub(crate) fn namespace(&self) -> String {
+        self.object.namespace().unwrap_or_default()
+    }
+
+    pub(crate) fn resource(&self) -> Resource {
+        Resource::of(&self.namespace(), &self.object.name_any())
+    }
+
+    /// `<namespace>.<name>` of the Cluster, as CAPMS has it.
+    pub(crate) fn cluster_id(&self) -> Option<String> {
+        self.cluster.as_ref().map(|cluster| format!("{}.{}", self.namespace(), cluster.name_any()))
+    }
+
+    pub(crate) fn provider_id(&self) -> Option<&str> {
+        self.object.spec.provider_id.as_deref().filter(|id| !id.is_empty())
+    }
+
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.object.annotations().get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn attempt(&self) -> Option<&str> {
+        self.annotation(names::ATTEMPT)
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.object.metadata.deletion_timestamp.is_some()
+    }
+
+    pub(crate) fn has_finalizer(&self) -> bool {
+        self.object.finalizers().iter().any(|finalizer| finalizer == names::MACHINE_FINALIZER)
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        let by_cluster = self.cluster.as_ref().is_some_and(|cluster| cluster.is_paused());
+        by_cluster || self.object.annotations().contains_key(names::PAUSED)
+    }
+
+    pub(crate) fn is_control_plane(&self) -> bool {
+        let labelled = |object: &dyn Labelled| object.has(names::CONTROL_PLANE_LABEL);
+        labelled(&*self.object) || self.owner.as_ref().is_some_and(|owner| labelled(&**owner))
+    }
+
+    pub(crate) fn conditions(&self) -> &[Condition] {
+        self.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    }
+
+    /// The Secret whose credentials are used; `None`: the provider's own.
+    pub(crate) fn credentials(&self) -> Option<&str> {
+        match &self.infrastructure {
+            Some(infrastructure) => infrastructure.spec.credentials_ref.as_ref().map(|r| r.name.as_str()),
+            None => self.annotation(names::CREDENTIALS),
+        }
+        .filter(|name| !name.is_empty())
+    }
+
+    pub(crate) fn project(&self) -> Option<ProjectId> {
+        project(&self.object, self.infrastructure.as_deref())
+    }
+
+    /// Whether a machine that is there is the one that this object means. `Err`: why not.
+    pub(crate) fn recognise(&self, machine: &Machine, project: &ProjectId) -> Result<(), String> {
+        let id = &machine.id;
+        if machine.project != *project {
+            return Err(format!("machine {id} belongs to another project than {project}"));
+        }
+        if let Some(of) = machine.tags.get(tags::MACHINE_RESOURCE).filter(|of| !self.resource().is(of)) {
+            return Err(format!("machine {id} belongs to {of}"));
+        }
+        if identity::is_of_engine(&machine.tags) {
+            return Err(format!("machine {id} belongs to the engine"));
+        }
+        if machine.role != model::metal::MachineRole::Machine {
+            return Err(format!("machine {id} is a firewall"));
+        }
+        match self.annotation(names::ALLOCATION) {
+            Some(allocation) if allocation != machine.allocation.as_str() => {
+                Err(format!("machine {id} was freed and allocated again by somebody else"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this object's deletion frees it: what we allocated for it, and what its spec names and says the same of
+    /// itself. Never what a person supplied.
+    pub(crate) fn frees(&self, machine: &Machine, project: &ProjectId) -> bool {
+        let adopted = self.annotation(names::ORIGIN) == Some(names::ADOPTED);
+        let resource = self.resource();
+        let named = self.provider_id().and_then(server).is_some_and(|id| id == machine.id);
+        let ours = machine.project == *project && resource.is_on(machine) && !identity::is_of_engine(&machine.tags);
+        let marked = self.attempt().is_some_and(|attempt| identity::is_marked(machine, &resource, attempt));
+        let known = !named || self.recognise(machine, project).is_ok();
+        !adopted && ours && known && (named || marked)
+    }
+}
+
+/// Where the machine is: as noted at its allocation, else where the cluster is.
+pub(crate) fn project(object: &MetalStackMachine, infrastructure: Option<&MetalStackCluster>) -> Option<ProjectId> {
+    let noted = object.annotations().get(names::PROJECT).and_then(|project| ProjectId::parse(project).ok());
+    noted.or_else(|| ProjectId::parse(&infrastructure?.spec.project_id).ok())
+}
+
+/// What has labels.
+trait Labelled {
+    fn has(&self, label: &str) -> bool;
+}
+
+impl<T: kube::ResourceExt> Labelled for T {
+    fn has(&self, label: &str) -> bool {
+        self.labels().contains_key(label)
+    }
+}
