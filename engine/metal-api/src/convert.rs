@@ -113,7 +113,7 @@ impl TryFrom<wire::Ip> for Ours<Ip> {
             network: NetworkId::parse(&ip.networkid)?,
             project: ProjectId::parse(&ip.projectid)?,
             kind: if ip.r#type == "static" { IpKind::Static } else { IpKind::Ephemeral },
-            tags: Tags::from_strings(&ip.tags),
+            tags: Tags::from_address_strings(&ip.tags),
             created: ip.created.0,
             name: ip.name,
         }))

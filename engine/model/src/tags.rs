@@ -1,7 +1,10 @@
 //! Tags on metal-api resources: the ecosystem's keys and our mark. `key=value` strings on the wire, a map here.
 
 use crate::{Attempt, ClusterId, FleetName, Slot};
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Node networks (label), machines and firewalls: the cluster's id. Never on a VIP: the cloud controller manager
 /// would take the address into the tenant's load-balancer pools.
@@ -31,7 +34,11 @@ pub const ATTEMPT: &str = "fleet.metal-stack.io/attempt";
 
 /// Tags or labels of one resource. A tag without `=` has an empty value and prints without `=`.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Tags(BTreeMap<String, Option<String>>);
+pub struct Tags(
+    BTreeMap<String, Option<String>>,
+    /// Of a key that an address carries more than once: all values but the last.
+    BTreeSet<(String, Option<String>)>,
+);
 
 impl Tags {
     pub fn new() -> Self {
@@ -39,8 +46,15 @@ impl Tags {
     }
 
     pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
+        self.1.retain(|(other, _)| other != key);
         self.0.insert(key.to_owned(), Some(value.to_string()));
         self
+    }
+
+    /// Without those that `drop` is true of.
+    pub fn without(&self, drop: impl Fn(&str, &str) -> bool) -> Self {
+        let stays = self.pairs().filter(|(key, value)| !drop(key, value.as_deref().unwrap_or_default()));
+        Self::all_of(stays.map(|(key, value)| (key.clone(), value.clone())))
     }
 
     /// The value of a key; `""` for a tag without value.
@@ -49,29 +63,45 @@ impl Tags {
     }
 
     pub fn has(&self, key: &str, value: &str) -> bool {
-        self.get(key) == Some(value)
+        self.get(key) == Some(value) || self.iter().any(|pair| pair == (key, value))
     }
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// All of them: a key that an address carries more than once comes with each value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v.as_deref().unwrap_or_default()))
+        self.pairs().map(|(k, v)| (k.as_str(), v.as_deref().unwrap_or_default()))
     }
 
-    /// From `key=value` strings; the last of a key wins, as in metal-api.
+    /// From `key=value` strings; the last of a key wins, as metal-api has it for machines.
     pub fn from_strings<I: IntoIterator<Item = S>, S: AsRef<str>>(tags: I) -> Self {
-        let pair = |tag: S| match tag.as_ref().split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (tag.as_ref().to_owned(), None),
-        };
-        Self(tags.into_iter().map(pair).collect())
+        Self(tags.into_iter().map(pair).collect(), BTreeSet::new())
+    }
+
+    /// From the strings of an address, which may carry a key more than once: one for each service that shares it.
+    pub fn from_address_strings<I: IntoIterator<Item = S>, S: AsRef<str>>(tags: I) -> Self {
+        Self::all_of(tags.into_iter().map(pair))
+    }
+
+    fn all_of(pairs: impl Iterator<Item = (String, Option<String>)>) -> Self {
+        let mut tags = Self::new();
+        for (key, value) in pairs {
+            if let Some(former) = tags.0.insert(key.clone(), value.clone()).filter(|former| *former != value) {
+                tags.1.insert((key, former));
+            }
+        }
+        tags
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&String, &Option<String>)> {
+        self.0.iter().chain(self.1.iter().map(|(key, value)| (key, value)))
     }
 
     /// From a label map.
     pub fn from_labels<I: IntoIterator<Item = (String, String)>>(labels: I) -> Self {
-        Self(labels.into_iter().map(|(k, v)| (k, Some(v))).collect())
+        Self(labels.into_iter().map(|(k, v)| (k, Some(v))).collect(), BTreeSet::new())
     }
 
     /// As `key=value` strings, sorted.
@@ -80,7 +110,9 @@ impl Tags {
             Some(value) => format!("{key}={value}"),
             None => key.clone(),
         };
-        self.0.iter().map(one).collect()
+        let mut strings: Vec<String> = self.pairs().map(one).collect();
+        strings.sort_unstable();
+        strings
     }
 
     /// As a label map.
@@ -101,6 +133,13 @@ impl Tags {
     /// The cluster these tags name: `cluster-resource` first, then the egress tag, then `cluster.metal-stack.io/id`.
     pub fn cluster(&self) -> Option<&str> {
         self.get(CLUSTER_RESOURCE).or_else(|| self.get(EGRESS)).or_else(|| self.get(CLUSTER_ID))
+    }
+}
+
+fn pair(tag: impl AsRef<str>) -> (String, Option<String>) {
+    match tag.as_ref().split_once('=') {
+        Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+        None => (tag.as_ref().to_owned(), None),
     }
 }
 
@@ -151,6 +190,18 @@ mod tests {
         let tags = Tags::from_strings(["a=1", "a=2", "plain", "x=y=z"]);
         assert_eq!(tags.to_strings(), ["a=2", "plain", "x=y=z"]);
         assert_eq!(tags.get("plain"), Some(""));
+    }
+
+    #[test]
+    fn an_address_of_several_services_keeps_the_tag_of_each() {
+        let tags = Tags::from_address_strings(["s=a.c1/x", "s=b.c2/y", "plain", "s=b.c2/y"]);
+        assert_eq!(tags.to_strings(), ["plain", "s=a.c1/x", "s=b.c2/y"]);
+        assert!(tags.has("s", "a.c1/x") && tags.has("s", "b.c2/y"));
+        assert_eq!(
+            tags.without(|key, value| key == "s" && value.starts_with("b.c2/")).to_strings(),
+            ["plain", "s=a.c1/x"]
+        );
+        assert_eq!(tags.with("s", "z").to_strings(), ["plain", "s=z"]);
     }
 
     #[test]

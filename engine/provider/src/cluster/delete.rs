@@ -1,0 +1,183 @@
+//! The deletion: machines, firewall, addresses of services, the control plane's address, the node network. Pure.
+//!
+//! It needs nothing but the object and metal-api. What may be freed stands in tags that were read in this very pass.
+
+use super::decide::{Action, Decided, Said};
+use super::observed::{Leftovers, Observed, with_names};
+use super::search;
+use crate::conditions::Conditions;
+use crate::reason::{ConditionType, Reason};
+use crate::step::{Decision, Failure, Rest};
+use kube::ResourceExt as _;
+use model::metal::{Ip, IpKind, Network, NetworkKind};
+use model::{Slot, Tags, Timestamp, tags};
+
+pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
+    if !observed.has_finalizer() {
+        return Decision::leave();
+    }
+    if let Some(first) = observed.machines.first() {
+        let message = format!("{} machines of the cluster are left, {first} among them.", observed.machines.len());
+        return waits(observed, now, Reason::WaitingForMachines, message, Rest::Interval);
+    }
+    // Only what is ours: the firewall deployment of another cluster may be named here by mistake.
+    if let Some(deployment) = observed.firewalls.iter().find(|deployment| search::is_ours(observed, deployment)) {
+        let name = deployment.name_any();
+        if deployment.metadata.deletion_timestamp.is_none() {
+            return Decision::act(Action::DeleteFirewall(name));
+        }
+        let message = format!("MetalStackFirewallDeployment {name} is being deleted.");
+        return waits(observed, now, Reason::WaitingForFirewallDeployment, message, Rest::Interval);
+    }
+    let suspect = match &observed.metal {
+        Ok(seen) => seen.suspect.as_ref(),
+        Err(failure) => Some(failure),
+    };
+    if let Some(Failure { reason, message, .. }) = suspect {
+        // A cluster with a mistyped project must not stay for ever.
+        if was_never_served(observed) {
+            return Decision::act(Action::RemoveFinalizer);
+        }
+        let message = format!("{message} Nothing can be freed until then.");
+        return waits(observed, now, *reason, message, Rest::Interval);
+    }
+    if let (Some(left), Some(failure)) = (observed.memory.must_wait(now), &observed.memory.failure) {
+        return waits(observed, now, failure.reason, failure.message.clone(), Rest::After(left));
+    }
+    if let Some(left) = observed.unsettled(now).filter(|_| observed.attempt().is_some()) {
+        let message = "An allocation may have happened without an answer. It is searched for before the cluster goes.";
+        return waits(observed, now, Reason::WaitingForUnknownOutcome, message.to_owned(), Rest::After(left));
+    }
+    let Some(leftovers) = &observed.found.leftovers else { return Decision::act(Action::SearchLeftovers) };
+    free(observed, now, leftovers)
+}
+
+fn free(observed: &Observed, now: Timestamp, leftovers: &Leftovers) -> Decided {
+    let mut addresses = leftovers.addresses.iter();
+    if let Some(action) = addresses.find_map(|ip| of_service(observed, ip).or_else(|| of_control_plane(observed, ip))) {
+        return Decision::act(action);
+    }
+    let Some((id, labels, without)) = leftovers.networks.iter().find_map(|network| own_network(observed, network))
+    else {
+        return Decision::act(Action::RemoveFinalizer);
+    };
+    if let Some(why) = &leftovers.in_use {
+        let message = format!("Network {id} is freed when nothing is in it any more: {why}");
+        return waits(observed, now, Reason::WaitingForRelease, message, Rest::Soon);
+    }
+    Decision::act(Action::FreeNetwork { id, labels, without })
+}
+
+/// R14: an address that the cloud controller manager acquired goes with the cluster; one that a person made, or another
+/// cluster uses too, only loses the tags of this cluster's services. The slash keeps `a.c10` out of `a.c1`.
+fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
+    let beginning = format!("{}/", observed.id());
+    let is_own = |(key, value): &(&str, &str)| *key == tags::SERVICE && value.starts_with(&beginning);
+    let own: Vec<(&str, &str)> = ip.tags.iter().filter(is_own).collect();
+    let (_, service) = own.first()?;
+    let others = ip.tags.iter().any(|tag| !is_own(&tag));
+    if ip.kind == IpKind::Ephemeral && !others {
+        return Some(Action::FreeAddress {
+            address: ip.address,
+            allocation: ip.allocation.clone(),
+            tags: Tags::new().with(tags::SERVICE, service),
+            without: Tags::new(),
+        });
+    }
+    Some(Action::UntagAddress { address: ip.address, tags: ip.tags.without(|key, value| is_own(&(key, value))) })
+}
+
+fn of_control_plane(observed: &Observed, ip: &Ip) -> Option<Action> {
+    let id = observed.id();
+    let spec = &observed.object.spec;
+    let host = spec.control_plane_endpoint.as_ref().and_then(|endpoint| endpoint.host.parse().ok());
+    let given = spec.control_plane_ip.as_ref().and_then(|address| address.parse().ok());
+    let is_named = [host, given].contains(&Some(ip.address));
+    let slot = Slot::Vip;
+    let (tags, without) = match whose(observed, &ip.tags, &slot, is_named)? {
+        Whose::Ours => (with_names(ours(&ip.tags, &slot), &slot, &id), Tags::new()),
+        // A static one is a person's: CAPMS allocates ephemeral ones, and keeps static ones too.
+        Whose::Capms if ip.kind == IpKind::Ephemeral => {
+            let tags = Tags::new().with(tags::CLUSTER_ID, &id).with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+            (tags, Tags::new().with(tags::MANAGED_BY, ""))
+        }
+        Whose::Capms => return None,
+    };
+    let has_all = tags.iter().all(|(key, value)| ip.tags.has(key, value));
+    has_all.then(|| Action::FreeAddress { address: ip.address, allocation: ip.allocation.clone(), tags, without })
+}
+
+fn own_network(observed: &Observed, network: &Network) -> Option<(model::NetworkId, Tags, Tags)> {
+    let id = observed.id();
+    if network.kind != NetworkKind::Child {
+        return None;
+    }
+    let is_named = observed.node_network() == Some(network.id.as_str());
+    let slot = Slot::Network;
+    let (labels, without) = match whose(observed, &network.labels, &slot, is_named)? {
+        Whose::Ours => (with_names(ours(&network.labels, &slot), &slot, &id), Tags::new()),
+        Whose::Capms => (Tags::new().with(tags::CLUSTER_ID, &id), Tags::new().with(tags::MANAGED_BY, "")),
+    };
+    let has_all = labels.iter().all(|(key, value)| network.labels.has(key, value));
+    has_all.then(|| (network.id.clone(), labels, without))
+}
+
+enum Whose {
+    Ours,
+    Capms,
+}
+
+/// Ours: with our mark, and named by the object or allocated with its attempt: a cluster of the same name in another
+/// management cluster has another attempt. CAPMS's: without any mark, and named by the object. What was there before
+/// the object is nobody's here.
+fn whose(observed: &Observed, found: &Tags, slot: &Slot, is_named: bool) -> Option<Whose> {
+    if is_named && observed.is_adopted() {
+        return None;
+    }
+    match found.get(tags::MANAGED_BY) {
+        None => is_named.then_some(Whose::Capms),
+        Some(tags::MANAGED_BY_PROVIDER) => {
+            let attempted = observed.attempt().is_some_and(|attempt| found.has(tags::ATTEMPT, attempt.as_str()));
+            let of_slot = found.has(tags::SLOT, &slot.to_string());
+            (of_slot && (is_named || attempted)).then_some(Whose::Ours)
+        }
+        Some(_) => None,
+    }
+}
+
+/// Our mark as it was read: the attempt too, so that nothing newer of the same name is meant.
+fn ours(found: &Tags, slot: &Slot) -> Tags {
+    let mark = Tags::new().with(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER).with(tags::SLOT, slot);
+    match found.get(tags::ATTEMPT) {
+        Some(attempt) => mark.with(tags::ATTEMPT, attempt),
+        None => mark,
+    }
+}
+
+/// Nothing was ever allocated for it: neither by us, nor by CAPMS, nor does it name anything.
+fn was_never_served(observed: &Observed) -> bool {
+    observed.attempt().is_none()
+        && observed.node_network().is_none()
+        && observed.endpoint().is_none()
+        && observed.control_plane_ip().is_none()
+        && !observed.was_provisioned()
+}
+
+fn waits(observed: &Observed, now: Timestamp, reason: Reason, message: String, rest: Rest) -> Decided {
+    let mut said = Said::new(observed);
+    let kept = [
+        ConditionType::NodeNetworkReady,
+        ConditionType::ControlPlaneEndpointReady,
+        ConditionType::FirewallReady,
+        ConditionType::CloudControllerCredentialsReady,
+    ];
+    for of in kept {
+        said.conditions.keep(of, observed.conditions());
+    }
+    said.conditions.is(ConditionType::Deleting, reason, &message);
+    said.conditions.is_not(ConditionType::Ready, Reason::Deleting, message);
+    let mut status = observed.object.status.clone().unwrap_or_default();
+    let conditions: Conditions = std::mem::take(&mut said.conditions);
+    status.conditions = conditions.over(observed.conditions(), observed.object.metadata.generation, now);
+    Decision::rest(rest, status)
+}

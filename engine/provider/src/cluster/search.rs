@@ -1,0 +1,145 @@
+//! Whose something is: by its tags, or by its owner references.
+
+use super::decide::is_node_network;
+use super::observed::{Observed, id};
+use crate::api::{GROUP, MetalStackFirewallDeployment};
+use crate::names;
+use crate::reason::Reason;
+use kube::ResourceExt as _;
+use model::metal::{Ip, Network, NetworkKind};
+use model::{Tags, tags};
+
+/// What a search by tags says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    Nothing,
+    /// The one that carries our mark, by id.
+    Ours(String),
+    /// It is for a person to say whose it is.
+    Refused(Reason, String),
+}
+
+/// Judges all that carries the cluster's names: only what is marked as ours is taken (R6), and never one of two.
+pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: &str, field: &str) -> Hit {
+    let hits: Vec<(String, &Tags)> = hits.collect();
+    match hits.as_slice() {
+        [] => Hit::Nothing,
+        [(id, tags)] if tags.has(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER) => Hit::Ours(id.clone()),
+        [(id, tags)] => {
+            let whose = match tags.get(tags::MANAGED_BY) {
+                Some(tags::MANAGED_BY_ENGINE) => "is the engine's",
+                _ => "was not allocated here",
+            };
+            let message = format!(
+                "There is a {what} of this cluster already, {id}, which {whose}. To use it, put it into {field}; else free \
+                 it, and another is allocated."
+            );
+            Hit::Refused(Reason::Claimed, message)
+        }
+        several => {
+            let mut ids: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
+            ids.sort_unstable();
+            let message = format!(
+                "There are {} {what}s of this cluster: {}. Put the right one into {field}, and free what nobody uses.",
+                ids.len(),
+                ids.join(", ")
+            );
+            Hit::Refused(Reason::Ambiguous, message)
+        }
+    }
+}
+
+/// Whether an address is the control plane's of this cluster, as we or as CAPMS tag it.
+pub(super) fn is_vip_of(tags: &Tags, id: &str) -> bool {
+    tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE)
+        && (tags.has(tags::CLUSTER_RESOURCE, id) || tags.has(tags::CLUSTER_ID, id))
+}
+
+/// How what the object names came to be.
+pub(super) fn by(observed: &Observed, tags: &Tags) -> Reason {
+    let ours = tags.has(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER) && tags.cluster() == Some(&observed.id());
+    if ours { Reason::Allocated } else { Reason::Verified }
+}
+
+/// Why the network that the object names cannot be its node network.
+pub(super) fn wrong_network(observed: &Observed, network: &Network) -> Option<(Reason, String)> {
+    let spec = &observed.object.spec;
+    let Network { id, project, partition, labels, .. } = network;
+    if !is_node_network(network) {
+        let kind = match network.kind {
+            NetworkKind::External => "an external network",
+            NetworkKind::Underlay => "an underlay",
+            _ => "a super network",
+        };
+        let message = format!(
+            "spec.nodeNetworkID: {id} is {kind}. Nodes need a private network of the project; remove the field, and one \
+             is allocated."
+        );
+        return Some((Reason::InvalidSpec, message));
+    }
+    if project.as_ref().is_some_and(|project| project.as_str() != spec.project_id) {
+        let message = format!("spec.nodeNetworkID: {id} is a network of another project than {}.", spec.project_id);
+        return Some((Reason::BelongsToOther, message));
+    }
+    if let Some(partition) = partition.as_ref().filter(|p| p.as_str() != spec.partition) {
+        let message = format!(
+            "spec.nodeNetworkID: {id} is in partition {partition} and the cluster in {}. Name a network of that \
+             partition.",
+            spec.partition
+        );
+        return Some((Reason::InvalidSpec, message));
+    }
+    let other = labels.get(tags::CLUSTER_ID).filter(|of| !is_id(observed, of))?;
+    let message = format!(
+        "spec.nodeNetworkID: {id} is the node network of cluster {other} (label {}). Name another network.",
+        tags::CLUSTER_ID
+    );
+    Some((Reason::BelongsToOther, message))
+}
+
+/// Why the address is another cluster's, where it is.
+pub(super) fn others_address(observed: &Observed, ip: &Ip) -> Option<String> {
+    let purpose = ip.tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+    let other = ip.tags.cluster().filter(|of| purpose && !is_id(observed, of))?;
+    Some(format!("Address {} is the control plane's of cluster {other}. Name another address.", ip.address))
+}
+
+/// CAPMS wrote the id in three forms in its time.
+fn is_id(observed: &Observed, value: &str) -> bool {
+    let object = &observed.object;
+    let with_slash = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    value == id(object) || value == with_slash || object.uid().is_some_and(|uid| uid == value)
+}
+
+/// Who else owns a firewall deployment.
+pub(super) fn taken_by(observed: &Observed, deployment: &MetalStackFirewallDeployment) -> Option<String> {
+    let us = observed.object.name_any();
+    let other = deployment.owner_references().iter().find(|owner| {
+        let cluster = is_cluster_kind(&owner.kind, &owner.api_version);
+        if cluster { owner.name != us } else { owner.controller == Some(true) }
+    })?;
+    Some(format!("{} {}", other.kind, other.name))
+}
+
+/// Whether one of its owners is this object, by name: the UID changes when objects are moved or restored.
+pub(super) fn is_ours(observed: &Observed, deployment: &MetalStackFirewallDeployment) -> bool {
+    let us = observed.object.name_any();
+    let mut owners = deployment.owner_references().iter();
+    owners.any(|owner| is_cluster_kind(&owner.kind, &owner.api_version) && owner.name == us)
+}
+
+/// Whether the reference is as we write it, with our present UID (D24), and the label is there.
+pub(super) fn is_owned(observed: &Observed, deployment: &MetalStackFirewallDeployment, cluster: &str) -> bool {
+    let uid = observed.object.uid();
+    let mut owners = deployment.owner_references().iter();
+    let owned = owners.any(|owner| {
+        is_cluster_kind(&owner.kind, &owner.api_version)
+            && Some(&owner.uid) == uid.as_ref()
+            && owner.controller == Some(true)
+    });
+    owned && deployment.labels().get(names::CLUSTER_NAME_LABEL).is_some_and(|of| of == cluster)
+}
+
+pub(super) fn is_cluster_kind(kind: &str, api_version: &str) -> bool {
+    kind == "MetalStackCluster" && api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+}

@@ -1,0 +1,5 @@
+//! Tables and properties of the decision; no cluster, no metal-api.
+
+mod deletion;
+mod normal;
+mod world;
