@@ -146,7 +146,6 @@ fn with_variables(flavor: &Flavor, object: &mut Value, names: &BTreeMap<String, 
             .replace(&format!("v{}", flavor.version), "${KUBERNETES_VERSION}")
     });
     let kind = object["kind"].as_str().unwrap().to_owned();
-    let spec = &mut object["spec"];
     match kind.as_str() {
         "Cluster" => {
             let network = object["spec"]["clusterNetwork"].as_object_mut().unwrap();
@@ -156,39 +155,39 @@ fn with_variables(flavor: &Flavor, object: &mut Value, names: &BTreeMap<String, 
         "MetalStackCluster" if flavor.name == "calico" => {
             object["metadata"]["annotations"] = json!({provider::names::CCM_CREDENTIALS: "${METAL_CCM_CREDENTIALS}"});
         }
-        // Without the variable it is null, which API servers take for absent: the network is then allocated (T6). The
+        // Not null, which API servers refuse: empty is absent to the provider, and the network is then allocated (T6). The
         // cloud controller manager is told its id, so that with calico it must be known.
-        "MetalStackCluster" => spec["nodeNetworkID"] = json!("${METAL_NODE_NETWORK_ID:=null}"),
+        "MetalStackCluster" => object["spec"]["nodeNetworkID"] = json!(r#"${METAL_NODE_NETWORK_ID:=""}"#),
         "MetalStackFirewallDeployment" => {
-            spec.as_object_mut().unwrap().remove("managedResourceRef");
+            object["spec"].as_object_mut().unwrap().remove("managedResourceRef");
         }
         "MetalStackFirewallTemplate" => {
-            spec["size"] = json!("${FIREWALL_MACHINE_SIZE}");
-            spec["image"] = json!("${FIREWALL_MACHINE_IMAGE}");
-            spec["networks"] = json!(r#"${FIREWALL_EXTERNAL_NETWORKS:=["internet"]}"#);
+            object["spec"]["size"] = json!("${FIREWALL_MACHINE_SIZE}");
+            object["spec"]["image"] = json!("${FIREWALL_MACHINE_IMAGE}");
+            object["spec"]["networks"] = json!(r#"${FIREWALL_EXTERNAL_NETWORKS:=["internet"]}"#);
             // Of a fleet's own metal-api: HTTPS goes out in any case.
-            let egress = spec["initialRuleSet"]["egress"].as_array_mut().unwrap();
+            let egress = object["spec"]["initialRuleSet"]["egress"].as_array_mut().unwrap();
             egress.retain(|rule| rule["to"] == json!(["0.0.0.0/0"]));
         }
         "MetalStackMachineTemplate" => {
             let role = if is_control_plane { "CONTROL_PLANE" } else { "WORKER" };
-            let spec = &mut spec["template"]["spec"];
+            let spec = &mut object["spec"]["template"]["spec"];
             spec["size"] = json!(format!("${{{role}_MACHINE_SIZE}}"));
             // The image follows the version (T8).
             let default = "capms-ubuntu-${KUBERNETES_VERSION#v}";
             spec["image"] = json!(format!("${{{role}_MACHINE_IMAGE:={default}}}"));
         }
-        "KubeadmControlPlane" => spec["replicas"] = json!("${CONTROL_PLANE_MACHINE_COUNT}"),
+        "KubeadmControlPlane" => object["spec"]["replicas"] = json!("${CONTROL_PLANE_MACHINE_COUNT}"),
         "MachineDeployment" => {
-            spec["replicas"] = json!("${WORKER_MACHINE_COUNT}");
+            object["spec"]["replicas"] = json!("${WORKER_MACHINE_COUNT}");
             for labels in ["/metadata/labels", "/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
                 object.pointer_mut(labels).unwrap()["nodepool"] = json!("nodepool-0");
             }
         }
         "HelmChartProxy" => {
-            let values = spec["valuesTemplate"].as_str().unwrap();
+            let values = object["spec"]["valuesTemplate"].as_str().unwrap();
             assert_eq!(values.matches(PODS).count(), 1);
-            spec["valuesTemplate"] = json!(values.replace(PODS, POD_CIDR_OF_CLUSTER));
+            object["spec"]["valuesTemplate"] = json!(values.replace(PODS, POD_CIDR_OF_CLUSTER));
         }
         "ConfigMap" => {
             let data = object["data"].as_object_mut().unwrap();
