@@ -1,0 +1,80 @@
+//! What a firewall's state means.
+
+use super::observed::Observed;
+use crate::api::ConditionStatus;
+use crate::conditions::{Conditions, since};
+use crate::reason::{ConditionType, Reason};
+use crate::step::{Rest, passed};
+use model::Timestamp;
+use model::metal::Machine;
+
+/// How a firewall does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    Good,
+    /// It never phoned home so far.
+    OnItsWay,
+    /// It phoned home once, and has not since it was installed again.
+    NotReady,
+    CrashLoop,
+    NotAlive,
+}
+
+impl Health {
+    pub fn of(observed: &Observed, firewall: &Machine) -> Self {
+        match firewall {
+            _ if firewall.crash_loop => Self::CrashLoop,
+            // A server that is installed is not always heard of.
+            _ if !firewall.phoned_home && !observed.was_ready() => Self::OnItsWay,
+            _ if !firewall.alive => Self::NotAlive,
+            _ if !firewall.phoned_home => Self::NotReady,
+            _ => Self::Good,
+        }
+    }
+
+    pub fn is_dead(self) -> bool {
+        matches!(self, Self::CrashLoop | Self::NotAlive)
+    }
+
+    /// How soon it may be another.
+    pub fn rest(self) -> Rest {
+        match self {
+            Self::OnItsWay | Self::NotReady => Rest::Soon,
+            Self::Good | Self::CrashLoop | Self::NotAlive => Rest::Interval,
+        }
+    }
+
+    /// Unknown while it is on its way: False is what the time until a replacement is counted from.
+    pub fn say(self, conditions: &mut Conditions, firewall: &Machine) {
+        let (of, id) = (ConditionType::FirewallHealthy, &firewall.id);
+        match self {
+            Self::Good => conditions.is(of, Reason::Healthy, format!("Firewall {id} is alive.")),
+            Self::OnItsWay => conditions.is_unknown(
+                of,
+                Reason::WaitingForPhoneHome,
+                format!("Firewall {id} is being installed and has not phoned home yet."),
+            ),
+            Self::NotReady => conditions.is_not(
+                of,
+                Reason::FirewallNotReady,
+                format!("Firewall {id} is installed again and has not phoned home since; nothing passes until it has."),
+            ),
+            Self::CrashLoop => conditions.is_not(
+                of,
+                Reason::CrashLoop,
+                format!("Firewall {id} is in a crash loop; look at its console: metalctl machine console {id}."),
+            ),
+            Self::NotAlive => conditions.is_not(
+                of,
+                Reason::NotAlive,
+                format!("Firewall {id} is not alive; look at it: metalctl machine describe {id}."),
+            ),
+        }
+    }
+
+    /// Whether it has been dead for so long that another one is due (R4).
+    pub fn is_dead_for_long(self, observed: &Observed, now: Timestamp) -> bool {
+        let unhealthy = since(observed.existing(), ConditionType::FirewallHealthy, ConditionStatus::False);
+        self.is_dead() && unhealthy.is_some_and(|since| passed(since, now, observed.terms.health_timeout))
+    }
+}

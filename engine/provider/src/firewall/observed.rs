@@ -1,0 +1,235 @@
+//! What a decision about a firewall looks at, and what it can ask for.
+
+use super::template::Blueprint;
+use crate::api::{
+    Condition, MetalStackCluster, MetalStackFirewallDeployment, MetalStackFirewallDeploymentStatus,
+    MetalStackFirewallTemplate,
+};
+use crate::capi::Cluster;
+use crate::names;
+use crate::step::{Failure, Memory};
+use kube::ResourceExt as _;
+use model::metal::{Machine, MachineRole};
+use model::{ImageId, MachineId, PartitionId, ProjectId, Slot, Timestamp, tags};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One firewall deployment and all that is known around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Observed {
+    pub deployment: Arc<MetalStackFirewallDeployment>,
+    pub infrastructure: Option<Arc<MetalStackCluster>>,
+    /// The owner of the infrastructure.
+    pub cluster: Option<Arc<Cluster>>,
+    pub template: Option<Arc<MetalStackFirewallTemplate>>,
+    /// MetalStackMachines of the cluster.
+    pub machines: usize,
+    pub metal: Metal,
+    pub memory: Memory,
+    pub terms: Terms,
+}
+
+/// How the provider is to behave.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub settle: Duration,
+    pub health_timeout: Duration,
+    pub replacement_pause: Duration,
+    pub image_updates: bool,
+}
+
+/// What metal-api said.
+#[derive(Clone, Debug)]
+pub(crate) enum Metal {
+    /// Nothing says in which project the firewall is.
+    NoProject,
+    /// It could not be read, or nothing may be concluded from what was read.
+    Unread(Failure),
+    Read(Project),
+}
+
+/// The firewalls of one project that can concern one deployment.
+#[derive(Clone, Debug)]
+pub(crate) struct Project {
+    pub id: ProjectId,
+    /// The one that managedResourceRef names, those with the deployment's tag, and those of the cluster.
+    pub firewalls: Vec<Arc<Machine>>,
+    /// The one that managedResourceRef names is gone, as R15 concludes it.
+    pub named_is_gone: bool,
+    /// What the template's image stands for now; known only where images may be updated.
+    pub newest_image: Option<ImageId>,
+    /// When `firewalls` was read directly in this pass.
+    pub searched: Option<Timestamp>,
+    /// Freed in this pass.
+    pub freed: Vec<Arc<Machine>>,
+}
+
+/// One effect.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    AddFinalizer,
+    RemoveFinalizer,
+    /// A new attempt into the object, with where it is made, before anything is allocated with it.
+    DrawAttempt {
+        project: ProjectId,
+        credentials: Option<String>,
+    },
+    /// The attempt is somebody else's: time must pass before it is known what came of it.
+    AwaitAttempt,
+    /// Read the named firewall and those with the deployment's tag directly.
+    Search,
+    Allocate(Box<Blueprint>),
+    /// What is now the deployment's firewall, into managedResourceRef, and with what template it was made.
+    Name {
+        firewall: Arc<Machine>,
+        baseline: Option<String>,
+    },
+    /// Annotations that the object lacks.
+    Note(Vec<(&'static str, String)>),
+    /// Nothing is under way any more.
+    Unblock,
+    Free(Arc<Machine>),
+}
+
+/// What managedResourceRef says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Named {
+    Nothing,
+    Firewall(MachineId),
+    Unreadable(String),
+}
+
+/// Whose firewall it is, by its tags.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Whose {
+    /// Allocated by the provider for this deployment.
+    Ours,
+    /// Allocated by CAPMS for this deployment.
+    Capms,
+    Engine,
+    /// Another deployment's.
+    Other(String),
+    /// A person's.
+    Unmarked,
+}
+
+impl Observed {
+    pub fn existing(&self) -> &[Condition] {
+        self.status().map(|s| s.conditions.as_slice()).unwrap_or_default()
+    }
+
+    pub fn status(&self) -> Option<&MetalStackFirewallDeploymentStatus> {
+        self.deployment.status.as_ref()
+    }
+
+    pub fn was_ready(&self) -> bool {
+        self.status().is_some_and(|s| s.ready)
+    }
+
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.deployment.annotations().get(key).map(String::as_str)
+    }
+
+    pub fn is_paused(&self) -> bool {
+        let infrastructure = self.infrastructure.as_ref().is_some_and(|i| i.annotations().contains_key(names::PAUSED));
+        let cluster = self.cluster.as_ref().is_some_and(|c| c.is_paused());
+        self.annotation(names::PAUSED).is_some() || infrastructure || cluster
+    }
+
+    /// The engine allocates, replaces and frees it (R3).
+    pub fn is_the_engines(&self) -> bool {
+        let slots = self.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ENGINE_SLOTS));
+        slots.is_some_and(|slots| slots.split(',').any(|slot| slot.trim() == "firewall"))
+    }
+
+    pub fn is_adopted(&self) -> bool {
+        self.annotation(names::ORIGIN) == Some(names::ADOPTED)
+    }
+
+    pub fn named(&self) -> Named {
+        let text = self.deployment.spec.managed_resource_ref.as_ref().map_or("", |r| r.name.as_str());
+        if text.is_empty() {
+            return Named::Nothing;
+        }
+        let id = text.strip_prefix("metal://").and_then(|rest| rest.split_once('/'));
+        match id.and_then(|(_, id)| MachineId::parse(id).ok()) {
+            Some(id) => Named::Firewall(id),
+            None => Named::Unreadable(text.to_owned()),
+        }
+    }
+
+    /// `<namespace>.<name>`, what the tag of the deployment says.
+    pub fn deployment_tag(&self) -> String {
+        format!("{}.{}", self.deployment.namespace().unwrap_or_default(), self.deployment.name_any())
+    }
+
+    /// CAPMS's id of the cluster: that of the infrastructure.
+    pub fn cluster_tag(&self) -> Option<String> {
+        let infrastructure = self.infrastructure.as_ref()?;
+        Some(format!("{}.{}", infrastructure.namespace().unwrap_or_default(), infrastructure.name_any()))
+    }
+
+    pub fn whose(&self, firewall: &Machine) -> Whose {
+        let tag = |key| firewall.tags.get(key);
+        match tag(tags::FIREWALL_DEPLOYMENT_RESOURCE) {
+            _ if firewall.tags.has(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE) => Whose::Engine,
+            Some(of) if of != self.deployment_tag() => Whose::Other(of.to_owned()),
+            Some(_) if tag(tags::MANAGED_BY) == Some(tags::MANAGED_BY_PROVIDER) => Whose::Ours,
+            Some(_) if tag(tags::MANAGED_BY).is_none() && is_of_capms(firewall) => Whose::Capms,
+            Some(_) | None => Whose::Unmarked,
+        }
+    }
+
+    /// What the provider allocated for this deployment, and what CAPMS did and the deployment names.
+    pub fn may_free(&self, firewall: &Machine) -> bool {
+        let is_named = self.named() == Named::Firewall(firewall.id.clone());
+        let whose = match self.whose(firewall) {
+            Whose::Ours => true,
+            Whose::Capms => is_named,
+            Whose::Engine | Whose::Other(_) | Whose::Unmarked => false,
+        };
+        whose && firewall.role == MachineRole::Firewall && !(is_named && self.is_adopted())
+    }
+
+    /// The object's attempt, unless a firewall carries it already: then another is drawn for the next one.
+    pub fn unspent_attempt(&self, project: &Project) -> Option<&str> {
+        let attempt = self.annotation(names::ATTEMPT).filter(|a| !a.is_empty())?;
+        let mut own = project.firewalls.iter().chain(&project.freed).filter(|f| self.whose(f) == Whose::Ours);
+        let carries = |f: &Arc<Machine>| f.role == MachineRole::Firewall && f.tags.has(tags::ATTEMPT, attempt);
+        (!own.any(carries)).then_some(attempt)
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        self.annotation(names::BLOCK_MOVE).is_some()
+    }
+
+    /// Of the cluster; the name of a Secret.
+    pub fn credentials(&self) -> Option<String> {
+        Some(self.infrastructure.as_ref()?.spec.credentials_ref.as_ref()?.name.clone())
+    }
+}
+
+impl Project {
+    pub fn find(&self, id: &MachineId) -> Option<&Arc<Machine>> {
+        self.firewalls.iter().find(|f| f.id == *id)
+    }
+}
+
+/// The tags that CAPMS puts on firewalls (R18), all of them.
+fn is_of_capms(firewall: &Machine) -> bool {
+    firewall.tags.has(tags::FIREWALL_MANAGED_BY, tags::FIREWALL_MANAGED_BY_CAPMS)
+        && [tags::CLUSTER_ID, tags::CLUSTER_RESOURCE].iter().all(|key| firewall.tags.get(key).is_some())
+}
+
+/// From 1; 0 where nothing says it, which is before all others.
+pub(super) fn generation(firewall: &Machine) -> u32 {
+    match firewall.tags.get(tags::SLOT).and_then(|slot| slot.parse().ok()) {
+        Some(Slot::Firewall(generation)) => generation,
+        _ => 0,
+    }
+}
+
+/// What managedResourceRef says of a firewall.
+pub(super) fn reference(partition: &PartitionId, id: &MachineId) -> String {
+    format!("metal://{partition}/{id}")
+}

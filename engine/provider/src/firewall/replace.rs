@@ -1,0 +1,349 @@
+//! The firewall that managedResourceRef names: how it does, and its replacement.
+//!
+//! A replacement is: allocate the next generation, wait until it phones home, free the old one, then move
+//! managedResourceRef. Until the last step the reference names the old one, so that whoever takes over knows what is
+//! left to do: a successor that phoned home, with the named one gone, is what the reference moves to.
+
+use super::decide::{ASPECTS, Decided, Wait, allocate, finish, may_call, not_allocated, there, unblock};
+use super::health::Health;
+use super::observed::{Action, Observed, Project, Whose, generation, reference};
+use super::template::{baseline, differences, newer_image, passes_nothing, without_effect};
+use crate::api::ConditionStatus;
+use crate::conditions::{Conditions, since};
+use crate::names;
+use crate::reason::{ConditionType, Reason};
+use crate::step::{Decision, Rest, passed};
+use model::metal::{Machine, MachineRole};
+use model::{MachineId, Timestamp};
+use std::sync::Arc;
+
+pub(super) fn named(observed: &Observed, project: &Project, id: &MachineId, now: Timestamp) -> Decided {
+    match project.find(id) {
+        Some(firewall) if !is_somebody_elses(observed, firewall) => present(observed, project, firewall, now),
+        found => absent(observed, project, id, found.map(Arc::as_ref), now),
+    }
+}
+
+/// A machine that was freed can be anybody's by now; also a typo can name one.
+fn is_somebody_elses(observed: &Observed, firewall: &Machine) -> bool {
+    let is_another_allocation =
+        observed.annotation(names::ALLOCATION).is_some_and(|known| known != firewall.allocation.as_str());
+    match observed.whose(firewall) {
+        Whose::Ours | Whose::Capms => firewall.role != MachineRole::Firewall,
+        Whose::Other(_) => true,
+        Whose::Engine | Whose::Unmarked => firewall.role != MachineRole::Firewall || is_another_allocation,
+    }
+}
+
+fn present(observed: &Observed, project: &Project, firewall: &Arc<Machine>, now: Timestamp) -> Decided {
+    let notes = notes(observed, project, firewall);
+    if !notes.is_empty() {
+        return Decision::act(Action::Note(notes));
+    }
+    let mut conditions = Conditions::default();
+    let is_allocated = matches!(observed.whose(firewall), Whose::Ours | Whose::Capms) && !observed.is_adopted();
+    let reason = if is_allocated { Reason::Allocated } else { Reason::Verified };
+    let health = there(&mut conditions, observed, firewall, reason);
+    let of = ConditionType::FirewallUpToDate;
+    let rest = match next(observed, project, firewall, health, now) {
+        Ok(Some(action)) => return Decision::act(action),
+        Ok(None) => {
+            up_to_date(observed, firewall, &mut conditions);
+            Rest::Interval
+        }
+        Err(wait) => {
+            conditions.is_not(of, wait.reason, wait.message);
+            wait.rest
+        }
+    };
+    if let Some(step) = unblock(observed) {
+        return step;
+    }
+    finish(observed, conditions, firewall.phoned_home, sooner(rest, health.rest()), now)
+}
+
+/// What the object is to know of its firewall at first sight: where it is, which allocation, and what the template said.
+fn notes(observed: &Observed, project: &Project, firewall: &Machine) -> Vec<(&'static str, String)> {
+    let mut notes = Vec::new();
+    if observed.annotation(names::PROJECT) != Some(project.id.as_str()) {
+        notes.push((names::PROJECT, project.id.to_string()));
+        notes.extend(observed.credentials().map(|name| (names::CREDENTIALS, name)));
+    }
+    if observed.annotation(names::ALLOCATION) != Some(firewall.allocation.as_str()) {
+        notes.push((names::ALLOCATION, firewall.allocation.to_string()));
+    }
+    let from_tag = || Some(firewall.tags.get(names::FIREWALL_BASELINE)?.to_owned());
+    let seen = || Some(baseline(&observed.template.as_ref()?.spec));
+    if observed.annotation(names::FIREWALL_BASELINE).is_none()
+        && let Some(baseline) = from_tag().or_else(seen)
+    {
+        notes.push((names::FIREWALL_BASELINE, baseline));
+    }
+    notes
+}
+
+/// Why another firewall is to take the place of this one.
+enum Why {
+    Changed,
+    NewerImage(String),
+    Dead,
+}
+
+impl Why {
+    fn message(&self, firewall: &Machine) -> String {
+        let id = &firewall.id;
+        match self {
+            Self::Changed => format!("Firewall {id} was made before its template was changed."),
+            Self::NewerImage(newest) => format!("Firewall {id} has image {}, and {newest} is newer.", firewall.image),
+            Self::Dead => format!("Firewall {id} has been dead for too long."),
+        }
+    }
+}
+
+fn why(observed: &Observed, project: &Project, firewall: &Machine, health: Health, now: Timestamp) -> Option<Why> {
+    if health.is_dead_for_long(observed, now) {
+        return Some(Why::Dead);
+    }
+    let template = &observed.template.as_ref()?.spec;
+    if observed.annotation(names::FIREWALL_BASELINE)? != baseline(template) {
+        return Some(Why::Changed);
+    }
+    let wanted = observed.deployment.spec.auto_update.and_then(|a| a.machine_image) == Some(true);
+    let newest = newer_image(project, firewall).filter(|_| wanted && observed.terms.image_updates)?;
+    Some(Why::NewerImage(newest.to_string()))
+}
+
+/// The next step of a replacement, or of what one left behind; `None`: nothing is to be done.
+fn next(
+    observed: &Observed,
+    project: &Project,
+    firewall: &Arc<Machine>,
+    health: Health,
+    now: Timestamp,
+) -> Result<Option<Action>, Wait> {
+    if let Some(successor) = successor(observed, project, Some(firewall)) {
+        return replacing(observed, firewall, successor, now).map(Some);
+    }
+    // A predecessor, or a second one of the same generation after an unknown outcome: two announce the same routes.
+    let is_left = |f: &&Arc<Machine>| f.id != firewall.id && observed.whose(f) == Whose::Ours && observed.may_free(f);
+    if health == Health::Good
+        && let Some(left) = project.firewalls.iter().find(is_left)
+    {
+        may_call(observed, now)?;
+        return Ok(Some(Action::Free(Arc::clone(left))));
+    }
+    let Some(why) = why(observed, project, firewall, health, now) else {
+        return Ok(observed.is_blocked().then_some(Action::Unblock).filter(|_| is_spent(observed, project)));
+    };
+    if !observed.may_free(firewall) {
+        let what = format!(
+            "{} It is not the provider's to free, so it is not replaced: free it, and remove spec.managedResourceRef to \
+             have one allocated.",
+            why.message(firewall)
+        );
+        return Err(Wait::new(Reason::FirewallOutdated, what, Rest::Interval));
+    }
+    let pause = observed.terms.replacement_pause;
+    if matches!(why, Why::Dead) && firewall.created.is_some_and(|created| !passed(created, now, pause)) {
+        let what = format!(
+            "{} It is replaced as soon as it is {} min old: a firewall is not replaced more often.",
+            why.message(firewall),
+            pause.as_secs() / 60
+        );
+        return Err(Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval));
+    }
+    allocate(observed, project, generation(firewall) + 1, now).map(Some).map_err(|wait| Wait {
+        message: format!("{} It stays until there is another one: {}", why.message(firewall), wait.message),
+        ..wait
+    })
+}
+
+fn is_spent(observed: &Observed, project: &Project) -> bool {
+    observed.unspent_attempt(project).is_none()
+}
+
+/// There is a successor already.
+fn replacing(
+    observed: &Observed,
+    firewall: &Arc<Machine>,
+    successor: &Arc<Machine>,
+    now: Timestamp,
+) -> Result<Action, Wait> {
+    if let Some(action) = give_up(observed, successor, now)? {
+        return Ok(action);
+    }
+    if !successor.phoned_home {
+        return Err(on_its_way(&successor.id));
+    }
+    if !observed.may_free(firewall) {
+        let what = format!(
+            "Firewall {} is ready in the place of {}, which is not the provider's to free: free one of the two.",
+            successor.id, firewall.id
+        );
+        return Err(Wait::new(Reason::Ambiguous, what, Rest::Interval));
+    }
+    may_call(observed, now)?;
+    Ok(Action::Free(Arc::clone(firewall)))
+}
+
+/// A successor that has not phoned home can be freed while nobody needs it: when the template was changed once more, or
+/// when it takes too long. One that did is never freed for its predecessor: that one may be gone already.
+fn give_up(observed: &Observed, successor: &Arc<Machine>, now: Timestamp) -> Result<Option<Action>, Wait> {
+    let template = observed.template.as_ref().map(|t| baseline(&t.spec));
+    let is_outdated = template.is_some_and(|now| successor.tags.get(names::FIREWALL_BASELINE) != Some(now.as_str()));
+    let is_late = successor.created.is_some_and(|created| passed(created, now, observed.terms.replacement_pause));
+    if successor.phoned_home || !(is_outdated || is_late) || !observed.may_free(successor) {
+        return Ok(None);
+    }
+    may_call(observed, now)?;
+    Ok(Some(Action::Free(Arc::clone(successor))))
+}
+
+fn on_its_way(successor: &MachineId) -> Wait {
+    let what = format!("Firewall {successor} is being installed and takes over as soon as it phones home.");
+    Wait::new(Reason::Replacing, what, Rest::Soon)
+}
+
+/// The later generation that has phoned home, else the latest; without a firewall any of the deployment's.
+fn successor<'a>(observed: &Observed, project: &'a Project, of: Option<&Machine>) -> Option<&'a Arc<Machine>> {
+    let is_later = |f: &&Arc<Machine>| of.is_none_or(|of| f.id != of.id && generation(f) > generation(of));
+    let ours = |f: &&Arc<Machine>| f.role == MachineRole::Firewall && observed.whose(f) == Whose::Ours;
+    let rank = |f: &&Arc<Machine>| (f.phoned_home, generation(f));
+    project.firewalls.iter().filter(ours).filter(is_later).max_by_key(rank)
+}
+
+/// The named one is not there, or is another's by now.
+fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<&Machine>, now: Timestamp) -> Decided {
+    if let Some(successor) = successor(observed, project, None) {
+        if successor.phoned_home {
+            let baseline = successor.tags.get(names::FIREWALL_BASELINE).map(str::to_owned);
+            return Decision::act(Action::Name { firewall: Arc::clone(successor), baseline });
+        }
+        return match give_up(observed, successor, now) {
+            Ok(Some(action)) => Decision::act(action),
+            Ok(None) => not_allocated(observed, on_its_way(&successor.id), now),
+            Err(wait) => not_allocated(observed, wait, now),
+        };
+    }
+    // That it was ours is known by the allocation; else the reference may name the wrong one.
+    if let Some(other) = other.filter(|_| observed.annotation(names::ALLOCATION).is_none()) {
+        let what = format!(
+            "{} is no firewall of this deployment ({}); name the right one in spec.managedResourceRef.name, or remove \
+             managedResourceRef to have one allocated.",
+            reference(&other.partition, id),
+            whose_words(observed, other)
+        );
+        return not_allocated(observed, Wait::new(Reason::BelongsToOther, what, Rest::Interval), now);
+    }
+    if other.is_none() && !project.named_is_gone {
+        return missed(observed, id, now);
+    }
+    if observed.is_adopted() {
+        let what = format!(
+            "Firewall {id} is gone; a person supplied it, so it is not replaced: name another one in \
+             spec.managedResourceRef.name, or remove managedResourceRef and the annotation {} to have one allocated.",
+            names::ORIGIN
+        );
+        return not_allocated(observed, Wait::new(Reason::DeletedExternally, what, Rest::Interval), now);
+    }
+    if is_too_soon(observed, now) {
+        let what = format!(
+            "Firewall {id} is gone. It is replaced when {} min have passed: a firewall is not replaced more often.",
+            observed.terms.replacement_pause.as_secs() / 60
+        );
+        return not_allocated(observed, Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval), now);
+    }
+    match allocate(observed, project, 1, now) {
+        Ok(action) => Decision::act(action),
+        Err(wait) => {
+            let message = format!("Firewall {id} is gone, and another one is to take its place: {}", wait.message);
+            not_allocated(observed, Wait { message, ..wait }, now)
+        }
+    }
+}
+
+fn whose_words(observed: &Observed, other: &Machine) -> String {
+    match observed.whose(other) {
+        _ if other.role == MachineRole::Machine => "it is a machine".to_owned(),
+        Whose::Other(of) => format!("it is that of {of}"),
+        _ => "it was allocated again for something else".to_owned(),
+    }
+}
+
+/// Not in the last reading: nothing is concluded yet (R15).
+fn missed(observed: &Observed, id: &MachineId, now: Timestamp) -> Decided {
+    let mut conditions = Conditions::default();
+    for of in ASPECTS {
+        conditions.keep(of, observed.existing());
+    }
+    let of = ConditionType::FirewallAllocated;
+    if conditions.get(of).is_none() {
+        let what = format!("Firewall {id} was not found; it is looked for again before it is taken for gone.");
+        conditions.is_unknown(of, Reason::DeletedExternally, what);
+    }
+    finish(observed, conditions, false, Rest::Interval, now)
+}
+
+/// The one that is gone cannot tell when it was allocated; the condition tells since when there was one, or since when the
+/// next one is waited for. Whatever else it says, a replacement is under way already.
+fn is_too_soon(observed: &Observed, now: Timestamp) -> bool {
+    let of = ConditionType::FirewallAllocated;
+    let waits = observed
+        .existing()
+        .iter()
+        .any(|c| c.type_ == of.as_str() && c.reason == Reason::WaitingForNextReplacement.as_str());
+    let clock = since(observed.existing(), of, ConditionStatus::True)
+        .or_else(|| since(observed.existing(), of, ConditionStatus::False).filter(|_| waits));
+    clock.is_some_and(|since| !passed(since, now, observed.terms.replacement_pause))
+}
+
+/// Nothing is to be done: what a person should know of it nevertheless.
+fn up_to_date(observed: &Observed, firewall: &Machine, conditions: &mut Conditions) {
+    let of = ConditionType::FirewallUpToDate;
+    let Some(template) = observed.template.as_ref().map(|t| &t.spec) else {
+        let name = &observed.deployment.spec.firewall_template_ref.name;
+        let what = format!(
+            "There is no MetalStackFirewallTemplate {name}, so the firewall cannot be replaced; create it, or name \
+             another one in firewallTemplateRef."
+        );
+        return conditions.is_not(of, Reason::FirewallTemplateMissing, what);
+    };
+    let differences = differences(observed, template, firewall);
+    if !differences.is_empty() {
+        let what = format!(
+            "Firewall {} has {}, and had when the provider first saw it; to have it replaced, annotate this object with \
+             {}=replace.",
+            firewall.id,
+            differences.join("; "),
+            names::FIREWALL_BASELINE
+        );
+        return conditions.is_not(of, Reason::FirewallOutdated, what);
+    }
+    let mut notes = Vec::new();
+    let fields = without_effect(observed, template);
+    if !fields.is_empty() {
+        let list = fields.join(", ");
+        notes.push(format!("Fields of the template without effect: {list}; remove them."));
+    }
+    if passes_nothing(template) {
+        notes.push(
+            "initialRuleSet has no rules: nothing passes the firewall; add the rules that nodes need.".to_owned(),
+        );
+    }
+    match (fields.is_empty(), notes.is_empty()) {
+        (true, true) => conditions.is(of, Reason::UpToDate, "The firewall is as its template says."),
+        (true, false) => conditions.is(of, Reason::UpToDate, notes.join(" ")),
+        (false, _) => conditions.is(of, Reason::FieldsWithoutEffect, notes.join(" ")),
+    }
+}
+
+/// What comes first of two reasons to look again.
+fn sooner(a: Rest, b: Rest) -> Rest {
+    let rank = |rest: &Rest| match rest {
+        Rest::Soon => (0, std::time::Duration::ZERO),
+        Rest::After(duration) => (1, *duration),
+        Rest::Interval => (2, std::time::Duration::ZERO),
+        Rest::Change => (3, std::time::Duration::ZERO),
+    };
+    if rank(&a) <= rank(&b) { a } else { b }
+}
