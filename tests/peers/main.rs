@@ -7,6 +7,7 @@
 )]
 
 mod control_plane;
+mod doctor;
 mod forge;
 mod gitea;
 mod metal_go;

@@ -130,7 +130,7 @@ fn none_named() -> Usage {
 }
 
 /// `METAL_API_URL`, `METAL_API_HMAC`, `METAL_API_HMAC_AUTH_TYPE`, as metal-stack's own programs name them.
-fn from_environment() -> Result<Option<(String, metal_api::Credentials)>, Usage> {
+pub(crate) fn from_environment() -> Result<Option<(String, metal_api::Credentials)>, Usage> {
     let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let Some(url) = read("METAL_API_URL") else { return Ok(None) };
     let key = read("METAL_API_HMAC")

@@ -7,6 +7,8 @@ use crate::commands::doctor::managers::{Manager, Role};
 const KINDS_NAME: &str = "cluster-api-kinds";
 const VERSION_NAME: &str = "cluster-api-version";
 const GATES_NAME: &str = "feature-gates";
+/// Said, and never wrong.
+const TOPOLOGY_NAME: &str = "cluster-topology";
 const ADDONS_NAME: &str = "add-on-provider";
 pub(super) const NAMES: [&str; 4] = [KINDS_NAME, VERSION_NAME, GATES_NAME, ADDONS_NAME];
 
@@ -145,7 +147,7 @@ fn gates(plane: &Plane) -> Vec<Check> {
     for core in managers.iter().filter(|manager| manager.role == Role::Core) {
         let is_on = core.gates.get(TOPOLOGY).copied().flatten().unwrap_or(false);
         let said = if is_on { "on" } else { "off: ClusterClasses are not available, and not needed" };
-        checks.push(Check::ok(GATES_NAME, format!("{TOPOLOGY} is {said}")).about("core"));
+        checks.push(Check::ok(TOPOLOGY_NAME, format!("{TOPOLOGY} is {said}")));
     }
     checks
 }

@@ -9,7 +9,8 @@ const CREDENTIALS_NAME: &str = "credentials";
 const PROJECTS_NAME: &str = "projects";
 const PARTITIONS_NAME: &str = "partitions";
 
-/// metal-api refuses requests that are older.
+/// metal-api refuses requests that are older, of Metal-Admin after 90 s; from the future it takes them, until the clock
+/// of somebody else is right.
 const SKEW_MAX: i64 = 30;
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
@@ -109,7 +110,7 @@ fn credentials(answers: &Answers) -> (Check, bool) {
             "is the key that of METAL_API_HMAC_AUTH_TYPE, and was it rotated? Metal-Edit is what the provider needs",
         ),
         (None, Some(skew)) => {
-            let why = format!("{}: over {SKEW_MAX} s it refuses everything", differ(Some(skew)));
+            let why = format!("{}: it refuses what is over {SKEW_MAX} s old", differ(Some(skew)));
             return (Check::warning(CREDENTIALS_NAME, why, set), true);
         }
         (None, None) => match &answers.partitions {
@@ -128,10 +129,10 @@ fn projects(answers: &Answers, users: &[(&Cluster, &Spec)]) -> Vec<Check> {
         let of = users.iter().filter(|(_, spec)| spec.project == *id).map(|(cluster, _)| cluster.id.clone());
         let of = super::some(&of.collect::<Vec<_>>());
         match &project.known {
-            Ok(name) => Check::ok(PROJECTS_NAME, format!("{name}, of {of}")),
+            Ok(name) => Check::ok(PROJECTS_NAME, format!("{name}, used by {of}")),
             Err(Trouble::NotFound(_)) => Check::failed(
                 PROJECTS_NAME,
-                format!("metal-api does not know it; {of} have it"),
+                format!("metal-api does not know it; used by {of}"),
                 "mend spec.projectID while no network is allocated, or see that the URL is that of the right metal-api",
             ),
             Err(trouble) => {
@@ -151,10 +152,10 @@ fn partitions(answers: &Answers, users: &[(&Cluster, &Spec)]) -> Vec<Check> {
         let of = users.iter().filter(|(_, spec)| spec.partition == *partition).map(|(cluster, _)| cluster.id.clone());
         let of = super::some(&of.collect::<Vec<_>>());
         if known.contains(partition) {
-            Check::ok(PARTITIONS_NAME, format!("of {of}")).about(partition)
+            Check::ok(PARTITIONS_NAME, format!("used by {of}")).about(partition)
         } else {
             let known = known.iter().cloned().collect::<Vec<_>>().join(", ");
-            let why = format!("metal-api does not know it; {of} have it");
+            let why = format!("metal-api does not know it; used by {of}");
             let mend = format!("mend spec.partition while no network is allocated; known are {known}");
             Check::failed(PARTITIONS_NAME, why, mend).about(partition)
         }

@@ -5,7 +5,7 @@ use super::{each, read};
 use crate::commands::doctor::facts::{Answers, Cluster, Metal, MetalState, Project, Trouble};
 use crate::config::auth_type;
 use crate::kube::Server;
-use crate::wiring::{SystemClock, metal_of_environment};
+use crate::wiring::{self, SystemClock};
 use ::kube::Api;
 use k8s_openapi::api::core::v1::Secret as Stored;
 use metal_api::{Credentials, Error, HttpMetal, Metal as _, Options, Secret};
@@ -54,7 +54,7 @@ pub(super) async fn metals(
 
 /// The provider's own: where `--metal` says, else the environment, else the Secret of CAPMS.
 async fn own(server: &Server, answers: bool, wanted: Option<&Wanted>) -> (String, Way) {
-    let environment = || match metal_of_environment() {
+    let environment = || match wiring::from_environment() {
         Ok(Some(way)) => Some(Ok(way)),
         Ok(None) => None,
         Err(usage) => Some(Err(MetalState::Unusable(usage.to_string(), usage.hint().to_owned()))),
