@@ -38,7 +38,7 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
         if was_never_served(observed) {
             return Decision::act(Action::RemoveFinalizer);
         }
-        let message = format!("{message} Nothing can be freed until then.");
+        let message = format!("{}; nothing can be freed until then.", message.trim_end_matches('.'));
         return waits(observed, now, *reason, message, Rest::Interval);
     }
     if let (Some(left), Some(failure)) = (observed.memory.must_wait(now), &observed.memory.failure) {
@@ -71,8 +71,8 @@ fn free(observed: &Observed, now: Timestamp, leftovers: &Leftovers) -> Decided {
 /// R14: an address that the cloud controller manager acquired goes with the cluster; one that a person made, or another
 /// cluster uses too, only loses the tags of this cluster's services. The slash keeps `a.c10` out of `a.c1`.
 fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
-    let beginning = format!("{}/", observed.id());
-    let is_own = |(key, value): &(&str, &str)| *key == tags::SERVICE && value.starts_with(&beginning);
+    let id = observed.id();
+    let is_own = |(key, value): &(&str, &str)| is_service_of(&id, key, value);
     let own: Vec<(&str, &str)> = ip.tags.iter().filter(is_own).collect();
     let (_, service) = own.first()?;
     let others = ip.tags.iter().any(|tag| !is_own(&tag));
@@ -84,7 +84,16 @@ fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
             without: Tags::new(),
         });
     }
-    Some(Action::UntagAddress { address: ip.address, tags: ip.tags.without(|key, value| is_own(&(key, value))) })
+    Some(Action::UntagAddress { address: ip.address, tags: without_services(&observed.id(), &ip.tags) })
+}
+
+/// The tags without those of this cluster's services.
+pub(super) fn without_services(id: &str, tags: &Tags) -> Tags {
+    tags.without(|key, value| is_service_of(id, key, value))
+}
+
+fn is_service_of(id: &str, key: &str, value: &str) -> bool {
+    key == tags::SERVICE && value.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn of_control_plane(observed: &Observed, ip: &Ip) -> Option<Action> {

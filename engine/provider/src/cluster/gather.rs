@@ -1,0 +1,220 @@
+//! What is read for a decision: from the caches, and from the project's reading that all its objects share.
+
+use super::observed::{Credentials, Found, Observed, Presence, Rules, Seen, address};
+use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
+use crate::capi::Cluster;
+use crate::control::{Caches, Context, Error};
+use crate::metal::{Absence, DoorError, ProjectDoor, View};
+use crate::names;
+use crate::reason::Reason;
+use crate::step::{Failure, Memory};
+use kube::ResourceExt as _;
+use model::metal::NetworkKind;
+use model::{NetworkId, PartitionId, ProjectId};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// By this label CAPMS finds the network of VIPs.
+const DEFAULT_NETWORK: &str = "network.metal-stack.io/default";
+
+pub(super) async fn gather(
+    context: &Context,
+    object: Arc<MetalStackCluster>,
+    mut memory: Memory,
+) -> Result<Observed, Error> {
+    if object.annotations().contains_key(names::ATTEMPT) && !memory.attempt_is_mine {
+        // Whoever drew it may have a call under way yet.
+        memory.unsettled_since.get_or_insert(context.clock.now());
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let firewall = object.spec.firewall_deployment_ref.as_ref();
+    let firewall = firewall.and_then(|r| Caches::get(&context.caches.firewalls, &namespace, &r.name));
+    let mut observed = Observed {
+        cluster: cluster(context, &object),
+        firewall,
+        firewalls: firewalls(context, &object),
+        machines: machines(context, &object),
+        metal: Ok(Seen::default()),
+        found: Found::default(),
+        credentials: Credentials::Unasked,
+        rules: Rules { settle: context.config.settle, wait_for_firewall: context.config.wait_for_firewall },
+        object,
+        memory,
+    };
+    // Of what is left alone, nothing is asked.
+    let ours = observed.cluster.is_some() || observed.is_deleting();
+    if ours && !observed.is_paused() && !observed.object.annotations().contains_key(names::MANAGED_BY) {
+        look(context, &mut observed).await;
+    }
+    Ok(observed)
+}
+
+/// Reads the project, or what was read of it a moment ago, and looks for what the object names.
+pub(super) async fn look(context: &Context, observed: &mut Observed) {
+    let door = match door(context, &observed.object).await {
+        Ok(door) => door,
+        Err(failure) => {
+            observed.metal = Err(failure);
+            return;
+        }
+    };
+    let view = match door.reading().await {
+        Ok(view) => view,
+        Err(failure) => {
+            observed.metal = Err(Failure::from(&failure));
+            return;
+        }
+    };
+    let interval = context.config.metal_interval;
+    let Observed { object, memory, .. } = observed;
+    let network = object.spec.node_network_id.as_deref().and_then(|id| NetworkId::parse(id).ok());
+    let address = address(object);
+    let named: Vec<String> =
+        network.iter().map(ToString::to_string).chain(address.iter().map(ToString::to_string)).collect();
+    memory.absences.retain(|id, _| named.contains(id));
+    let seen_network = match &network {
+        None => Presence::Missing,
+        Some(id) => {
+            let here = view.network(id).cloned();
+            presence(&view, &door, memory, interval, id.as_str(), here, door.network_now(id)).await
+        }
+    };
+    let seen_address = match &address {
+        None => Presence::Missing,
+        Some(address) => {
+            let here = view.ips.get(address).cloned();
+            presence(&view, &door, memory, interval, &address.to_string(), here, ip_now(&door, *address)).await
+        }
+    };
+    observed.metal = Ok(Seen {
+        suspect: suspect(object, &view),
+        network: seen_network,
+        address: seen_address,
+        default_networks: default_networks(object, &view),
+    });
+}
+
+async fn ip_now(door: &ProjectDoor, address: IpAddr) -> Result<Option<Arc<model::metal::Ip>>, DoorError> {
+    door.ip_now(address).await
+}
+
+/// R15: two readings without it, and then a find by its id.
+async fn presence<T>(
+    view: &View,
+    door: &ProjectDoor,
+    memory: &mut Memory,
+    interval: Duration,
+    id: &str,
+    here: Option<Arc<T>>,
+    ask: impl Future<Output = Result<Option<Arc<T>>, DoorError>>,
+) -> Presence<Arc<T>> {
+    if let Some(here) = here {
+        memory.absences.remove(id);
+        return Presence::Here(here);
+    }
+    let mut absence = memory.absences.get(id).copied().unwrap_or_default().seen(false, view, interval);
+    if absence.must_ask() {
+        match ask.await {
+            Ok(Some(here)) => {
+                memory.absences.remove(id);
+                return Presence::Here(here);
+            }
+            Ok(None) => absence = absence.asked(false),
+            Err(error) => tracing::debug!(%error, id, "what seems to be gone could not be looked for"),
+        }
+    }
+    if absence != Absence::Present {
+        memory.absences.insert(id.to_owned(), absence);
+    }
+    if absence.is_concluded() {
+        return Presence::Gone;
+    }
+    door.hasten();
+    Presence::Missing
+}
+
+/// The door to the project of the object.
+pub(super) async fn door(context: &Context, object: &MetalStackCluster) -> Result<Arc<ProjectDoor>, Failure> {
+    let project = ProjectId::parse(&object.spec.project_id).map_err(|error| Failure {
+        reason: Reason::InvalidSpec,
+        message: format!("spec.projectID: {error}."),
+        unknown_outcome: false,
+    })?;
+    let credentials = object.spec.credentials_ref.as_ref().map(|r| r.name.as_str());
+    context.door(&object.namespace().unwrap_or_default(), credentials, &project).await
+}
+
+fn suspect(object: &MetalStackCluster, view: &View) -> Option<Failure> {
+    let suspect = view.suspect.as_ref()?;
+    let acknowledged = object.annotations().get(names::ACK).is_some_and(|ack| ack == names::ACK_SUSPECT);
+    if acknowledged {
+        return None;
+    }
+    let knows_partition = PartitionId::parse(&object.spec.partition).is_ok_and(|id| view.partitions.contains(&id));
+    let is_empty = view.machines.is_empty() && view.ips.is_empty() && view.networks.is_empty();
+    let unknown = knows_partition && is_empty && suspect.missing == suspect.of;
+    Some(Failure {
+        reason: if unknown { Reason::ProjectUnknown } else { Reason::Suspect },
+        message: format!(
+            "{suspect}. Nothing is allocated, freed or concluded. If that is as it should be, set the annotation {}={}.",
+            names::ACK,
+            names::ACK_SUSPECT
+        ),
+        unknown_outcome: false,
+    })
+}
+
+fn default_networks(object: &MetalStackCluster, view: &View) -> Vec<NetworkId> {
+    let networks = view.shared_networks.values().chain(view.networks.values());
+    let fits = networks.filter(|network| {
+        let elsewhere = network.partition.as_ref().is_some_and(|of| of.as_str() != object.spec.partition);
+        network.kind == NetworkKind::External && network.labels.get(DEFAULT_NETWORK).is_some() && !elsewhere
+    });
+    fits.map(|network| network.id.clone()).collect()
+}
+
+/// The owner; for one that is being deleted also the Cluster that the label names, since it may pause the deletion.
+fn cluster(context: &Context, object: &MetalStackCluster) -> Option<Arc<Cluster>> {
+    let cluster = context.caches.owner_cluster(object)?;
+    let is_owner = object.metadata.deletion_timestamp.is_some() || owner(object) == cluster.metadata.name.as_deref();
+    is_owner.then_some(cluster)
+}
+
+fn owner(object: &MetalStackCluster) -> Option<&str> {
+    let mut owners = object.owner_references().iter();
+    let is = |api_version: &str| api_version.split_once('/').is_some_and(|(group, _)| group == "cluster.x-k8s.io");
+    owners.find(|owner| owner.kind == "Cluster" && is(&owner.api_version)).map(|owner| owner.name.as_str())
+}
+
+/// What Cluster API calls the cluster, also when its Cluster is gone.
+fn cluster_name(object: &MetalStackCluster) -> String {
+    let label = object.labels().get(names::CLUSTER_NAME_LABEL).cloned();
+    owner(object).map(str::to_owned).or(label).unwrap_or_else(|| object.name_any())
+}
+
+fn machines(context: &Context, object: &MetalStackCluster) -> Vec<String> {
+    if object.metadata.deletion_timestamp.is_none() {
+        return Vec::new();
+    }
+    let namespace = object.namespace().unwrap_or_default();
+    let machines = context.caches.metal_machines_of(&namespace, &cluster_name(object));
+    let mut names: Vec<String> = machines.iter().map(|machine| machine.name_any()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn firewalls(context: &Context, object: &MetalStackCluster) -> Vec<Arc<MetalStackFirewallDeployment>> {
+    if object.metadata.deletion_timestamp.is_none() {
+        return Vec::new();
+    }
+    let (namespace, name) = (object.namespace(), object.name_any());
+    let owned = |deployment: &MetalStackFirewallDeployment| {
+        let group = format!("{GROUP}/");
+        deployment.namespace() == namespace
+            && deployment.owner_references().iter().any(|owner| {
+                owner.kind == "MetalStackCluster" && owner.api_version.starts_with(&group) && owner.name == name
+            })
+    };
+    context.caches.firewalls.state_filter(owned)
+}
