@@ -84,8 +84,8 @@ pub trait Metal: Send + Sync {
     fn allocate_network(&self, request: &NetworkRequest) -> impl Future<Output = Result<Network>> + Send;
     /// With a given address metal-api compares and swaps: `Conflict` when it is taken.
     fn allocate_ip(&self, request: &IpRequest) -> impl Future<Output = Result<Ip>> + Send;
-    /// Tags are replaced as a whole: read them just before. `Conflict` when somebody else changed it meanwhile, `Invalid`
-    /// for a static address that is to become ephemeral. metal-api compares no project: the caller has read it.
+    /// Tags are replaced as a whole: read them just before. `Conflict` when somebody else changed it meanwhile,
+    /// `Invalid` for a static address that is to become ephemeral. metal-api compares no project: the caller does.
     fn update_ip(&self, project: &ProjectId, update: &IpUpdate) -> impl Future<Output = Result<Ip>> + Send;
     /// Complete at once: addresses and hostname are set, installation follows.
     fn allocate_machine(&self, request: &MachineRequest) -> impl Future<Output = Result<Machine>> + Send;

@@ -142,11 +142,13 @@ fn a_firewall_with_rules_and_an_address_of_its_own() {
         serde_json::to_value(firewall(&wanted)).unwrap(),
         json!({
             "name": "fw", "hostname": "fw-1", "projectid": PROJECT, "partitionid": "muc-a",
-            "sizeid": "n1-medium-x86", "imageid": "firewall-ubuntu-3.0", "ssh_pub_keys": ["ssh-ed25519 k"], "tags": ["k=v"],
+            "sizeid": "n1-medium-x86", "imageid": "firewall-ubuntu-3.0", "ssh_pub_keys": ["ssh-ed25519 k"],
+            "tags": ["k=v"],
             "networks": [{"networkid": "internet", "autoacquire": false}], "ips": ["198.18.0.9"],
             "firewall_rules": {
                 "egress": [{"protocol": "udp", "ports": [53], "to": ["0.0.0.0/0"], "comment": "dns"}],
-                "ingress": [{"protocol": "tcp", "ports": [443], "to": ["10.128.0.0/14"], "from": ["10.0.0.0/8"], "comment": ""}],
+                "ingress": [{"protocol": "tcp", "ports": [443], "to": ["10.128.0.0/14"], "from": ["10.0.0.0/8"],
+                             "comment": ""}],
             },
         }),
     );

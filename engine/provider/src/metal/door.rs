@@ -84,8 +84,8 @@ impl ProjectDoor {
         &self.project
     }
 
-    /// The project as it was read an interval ago at most, or is being read anew now: one of the callers reads, and only
-    /// the very first reading has others wait for it. So a hung metal-api holds up one caller (I6).
+    /// The project as it was read an interval ago at most, or is being read anew now: one of the callers reads, and
+    /// only the very first reading has others wait for it. So a hung metal-api holds up one caller (I6).
     pub async fn reading(&self) -> Reading {
         if let Some(reading) = self.current() {
             return reading;
@@ -163,8 +163,8 @@ impl ProjectDoor {
         self.allocate(self.metal.allocate_firewall(request)).await
     }
 
-    /// Changes an address: `change` says from the address as it is now which tags it shall have, None for the same. What
-    /// would change nothing is not sent; what met somebody else's change is read and tried again.
+    /// Changes an address: `change` says from the address as it is now which tags it shall have, None for the same.
+    /// What would change nothing is not sent; what met somebody else's change is read and tried again.
     pub async fn update_ip(
         &self,
         address: IpAddr,

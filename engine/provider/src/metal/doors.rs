@@ -53,7 +53,8 @@ pub enum OpenError {
     )]
     NotAllowed { namespace: String, project: ProjectId },
     #[error(
-        "there are no credentials for metal-api: set METAL_API_URL and METAL_API_HMAC, or name a Secret in credentialsRef"
+        "there are no credentials for metal-api: set METAL_API_URL and METAL_API_HMAC, or name a Secret in \
+         credentialsRef"
     )]
     NoCredentials,
     #[error(transparent)]
@@ -104,8 +105,8 @@ impl Doors {
         self.door(namespace, None, values, project)
     }
 
-    /// The same with the credentials of a Secret, as it is now: other values than before make a new client, and what the
-    /// old ones opened is closed as soon as nobody uses it.
+    /// The same with the credentials of a Secret, as it is now: other values than before make a new client, and what
+    /// the old ones opened is closed as soon as nobody uses it.
     pub fn open(
         &self,
         namespace: &str,

@@ -141,7 +141,8 @@ pub(super) fn not_ours<F: Found>(expected: &Expected<F::Id>, found: &F) -> Optio
             None => format!("it has no tag {key}={value}"),
         });
     }
-    let forbidden =
-        |(key, value): &(&str, &str)| found.tags().get(key).is_some_and(|other| value.is_empty() || other == *value);
+    let forbidden = |(key, value): &(&str, &str)| {
+        found.tags().iter().any(|(other, its)| other == *key && (value.is_empty() || its == *value))
+    };
     expected.without.iter().find(forbidden).map(|(key, _)| format!("it has the tag {key}"))
 }
