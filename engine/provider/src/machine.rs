@@ -1,7 +1,10 @@
 //! `MetalStackMachine`: a server is allocated, watched and freed.
 
+mod act;
+mod bootstrap;
 mod decide;
 mod delete;
+mod gather;
 mod identity;
 mod observed;
 mod report;
@@ -9,9 +12,54 @@ mod request;
 #[cfg(test)]
 mod tests;
 
+use crate::api::{Condition, MetalStackMachine, MetalStackMachineStatus};
+use crate::control::{Context, Error, Kind, Reported};
+use crate::step::{Decision, Memory};
 use model::metal::MachineRequest;
-use model::{Allocation, MachineId, ProjectId};
+use model::{Allocation, MachineId, ProjectId, Timestamp};
+use observed::Observed;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The controller of MetalStackMachines.
+pub(crate) struct Machines;
+
+impl Kind for Machines {
+    type Object = MetalStackMachine;
+    type Status = MetalStackMachineStatus;
+    type Observed = Observed;
+    type Action = Action;
+
+    async fn gather(context: &Context, object: Arc<MetalStackMachine>, memory: Memory) -> Result<Observed, Error> {
+        gather::gather(context, object, memory).await
+    }
+
+    fn decide(observed: &Observed, now: Timestamp) -> Decision<Action, MetalStackMachineStatus> {
+        decide::decide(observed, now)
+    }
+
+    async fn act(context: &Context, observed: &mut Observed, action: Action) -> Result<(), Error> {
+        act::act(context, observed, action).await
+    }
+
+    fn object(observed: &Observed) -> &MetalStackMachine {
+        &observed.object
+    }
+
+    fn status(object: &MetalStackMachine) -> Option<&MetalStackMachineStatus> {
+        object.status.as_ref()
+    }
+
+    fn memory(observed: &Observed) -> &Memory {
+        &observed.memory
+    }
+}
+
+impl Reported for MetalStackMachineStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
 
 /// One effect.
 #[derive(Clone, Debug, PartialEq)]

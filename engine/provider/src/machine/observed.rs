@@ -139,6 +139,15 @@ impl Observed {
         self.annotation(names::ATTEMPT)
     }
 
+    /// Whether metal-api has a say in what is decided.
+    pub(crate) fn needs_metal(&self) -> bool {
+        let has_all = self.owner.is_some() && self.cluster.is_some() && self.infrastructure.is_some();
+        let is_live = !self.is_deleted() && has_all;
+        let may_have =
+            self.is_deleted() && self.has_finalizer() && (self.provider_id().is_some() || self.attempt().is_some());
+        !self.is_paused() && (is_live || may_have)
+    }
+
     pub(crate) fn is_deleted(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
     }

@@ -1,0 +1,124 @@
+//! What a decision looks at: from the caches, and from the reading of metal-api that all objects of a project share.
+
+use super::identity::{Resource, is_marked};
+use super::observed::{Named, Observed, Reach, Room, Rules, Sibling};
+use crate::api::MetalStackMachine;
+use crate::control::{Caches, Context, Error, owner, server};
+use crate::metal::{Absence, View};
+use crate::names;
+use crate::step::Memory;
+use kube::ResourceExt as _;
+use model::{MachineId, ProjectId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) async fn gather(
+    context: &Context,
+    object: Arc<MetalStackMachine>,
+    memory: Memory,
+) -> Result<Observed, Error> {
+    let namespace = object.namespace().unwrap_or_default();
+    let caches = &context.caches;
+    let machine = owner(&*object, "Machine", "cluster.x-k8s.io");
+    let machine = machine.and_then(|name| Caches::get(&caches.machines, &namespace, &name));
+    let of_machine = || Caches::get(&caches.clusters, &namespace, &machine.as_ref()?.spec.cluster_name);
+    let cluster = caches.owner_cluster(&*object).or_else(of_machine);
+    let infrastructure = cluster.as_ref().and_then(|cluster| caches.infrastructure(cluster));
+    let siblings = cluster.as_ref().map(|c| siblings(caches, &namespace, &c.name_any(), &object)).unwrap_or_default();
+    let rules = Rules { settle: context.config.settle, control_plane_grace: context.config.control_plane_grace };
+    let mut observed = Observed {
+        object,
+        owner: machine,
+        cluster,
+        infrastructure,
+        siblings,
+        rooms: Vec::new(),
+        bootstrap: None,
+        labels_refused: false,
+        memory,
+        rules,
+    };
+    if observed.needs_metal() {
+        for project in projects(context, &observed) {
+            let room = room(context, &mut observed, project).await;
+            observed.rooms.push(room);
+        }
+    }
+    Ok(observed)
+}
+
+/// Where its machine is. When it is deleted and nothing says where: everywhere that its namespace may use.
+fn projects(context: &Context, o: &Observed) -> Vec<ProjectId> {
+    match o.project() {
+        Some(project) => vec![project],
+        None if o.is_deleted() => {
+            let map = context.metal.settings().map.as_ref();
+            map.map(|map| map.projects(&o.namespace()).cloned().collect()).unwrap_or_default()
+        }
+        None => Vec::new(),
+    }
+}
+
+async fn room(context: &Context, o: &mut Observed, project: ProjectId) -> Room {
+    let reach = reach(context, o, &project).await;
+    Room { project, reach, searched: None, looked: BTreeMap::new(), allocated: None }
+}
+
+async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reach {
+    let door = match context.door(&o.namespace(), o.credentials(), project).await {
+        Ok(door) => door,
+        Err(failure) => return Reach::Closed(failure),
+    };
+    let view = match door.reading().await {
+        Ok(view) => view,
+        Err(failure) => return Reach::Closed((&failure).into()),
+    };
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(o)) {
+        let mend = format!(
+            "nothing is done there until it clears, or the MetalStackCluster is annotated {}={}",
+            names::ACK,
+            names::ACK_SUSPECT
+        );
+        return Reach::Suspect(format!("{}; {mend}", suspect.why));
+    }
+    let named = named(o, &view, context.config.metal_interval);
+    if matches!(&named, Named::Here(machine) if !machine.phoned_home) {
+        door.hasten();
+    }
+    let (resource, attempt) = (o.resource(), o.attempt().unwrap_or_default());
+    let is_ours = |machine: &&Arc<_>| is_marked(machine, &resource, attempt);
+    let marked = view.machines.values().filter(is_ours).cloned().collect();
+    Reach::Open { named, marked }
+}
+
+/// A person's word that what is missing is really missing.
+fn is_acknowledged(o: &Observed) -> bool {
+    let of_cluster = o.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
+    of_cluster.or_else(|| o.object.annotations().get(names::ACK)).is_some_and(|ack| ack == names::ACK_SUSPECT)
+}
+
+/// What providerID names, in this reading and in those before.
+fn named(o: &mut Observed, view: &View, interval: Duration) -> Named {
+    let id: Option<MachineId> = o.provider_id().and_then(server);
+    let Some(id) = id else {
+        o.memory.absence = Absence::default();
+        return Named::Nothing;
+    };
+    let found = view.machines.get(&id);
+    o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval);
+    match found {
+        Some(machine) => Named::Here(Arc::clone(machine)),
+        None => Named::Missing { twice: o.memory.absence.must_ask() || o.memory.absence.is_concluded() },
+    }
+}
+
+fn siblings(caches: &Caches, namespace: &str, cluster: &str, object: &MetalStackMachine) -> Vec<Sibling> {
+    let others = caches.metal_machines_of(namespace, cluster).into_iter();
+    let others = others.filter(|other| other.metadata.uid != object.metadata.uid);
+    let sibling = |other: Arc<MetalStackMachine>| Sibling {
+        resource: Resource::of(namespace, &other.name_any()),
+        id: other.spec.provider_id.as_deref().and_then(server),
+    };
+    others.map(sibling).collect()
+}
