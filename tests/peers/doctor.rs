@@ -4,7 +4,7 @@ mod kubeconfig;
 
 use ferrofleet_tests::bed::Bed;
 use ferrofleet_tests::binary::{Finished, Process, command};
-use ferrofleet_tests::peers::control_plane::{Apply, Client, ControlPlane, ObjectRef};
+use ferrofleet_tests::peers::control_plane::{Apply, Client, ControlPlane, ObjectRef, manifests};
 use ferrofleet_tests::peers::{need, skipped};
 use model::Timestamp;
 use serde_json::{Value, json};
@@ -234,8 +234,10 @@ fn a_fit_management_cluster_is_told_from_one_that_is_not() {
     says(&unfit, "metal-api", "failed", "there is no Secret default/lost", "make it");
     assert_eq!(bad(&unfit, "node-network").len(), 1, "{network} is still there: {}", unfit.stdout);
 
-    // Kinds of CAPMS over ours.
-    client.install_crds(&crds.join("capms"));
+    // Kinds of CAPMS over ours, with the label that its kustomization adds.
+    let mut kinds = manifests(&crds.join("capms"));
+    kinds.iter_mut().for_each(|kind| kind["metadata"]["labels"] = json!({"cluster.x-k8s.io/v1beta2": "v1alpha1"}));
+    client.apply_crds(&kinds);
     let older = doctor(&plane, &bed, &["-o", "json"]).expect(1);
     says(&older, "kinds", "warning", "is older than this binary", "--server-side --force-conflicts");
 }
