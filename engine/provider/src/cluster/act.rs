@@ -39,7 +39,7 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
         }
         Action::OwnFirewall { cluster } => own_firewall(context, observed, &cluster).await,
         Action::DeleteFirewall(name) => delete_firewall(context, observed, &name).await,
-        Action::WriteCredentials => Ok(()),
+        Action::WriteCredentials => crate::ccm::write(context, observed).await,
         metal => {
             if let Err(failure) = ask(context, observed, metal).await {
                 let now = context.clock.now();

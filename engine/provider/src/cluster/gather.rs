@@ -46,6 +46,9 @@ pub(super) async fn gather(
     let ours = observed.cluster.is_some() || observed.is_deleting();
     if ours && !observed.is_paused() && !observed.object.annotations().contains_key(names::MANAGED_BY) {
         look(context, &mut observed).await;
+        if let Some(cluster) = observed.cluster.as_ref().filter(|_| !observed.is_deleting()) {
+            observed.credentials = crate::ccm::look(context, &observed.object, cluster).await?;
+        }
     }
     Ok(observed)
 }

@@ -1,8 +1,8 @@
 //! Which metal-api, and how to prove who asks.
 
-use metal_api::auth::AuthTypeError;
+use metal_api::auth::{AuthTypeError, SecretError};
 use metal_api::{AuthType, Credentials, Secret};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -25,6 +25,14 @@ pub struct CredentialValues {
     url: String,
     auth_type: AuthType,
     key: Secret,
+}
+
+/// One credential with its key in clear. `Debug` does not show it.
+#[derive(Clone, Debug)]
+pub(crate) struct Revealed {
+    pub url: String,
+    pub auth_type: &'static str,
+    pub key: SecretString,
 }
 
 /// What is wrong with values; the key is not in it.
@@ -74,6 +82,12 @@ impl CredentialValues {
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What a Secret for somebody else is made of, the key as it is now (R12).
+    pub(crate) async fn reveal(&self) -> Result<Revealed, SecretError> {
+        let Self { url, auth_type, key } = self;
+        Ok(Revealed { url: url.clone(), auth_type: auth_type.as_str(), key: key.read().await? })
     }
 
     pub(super) fn credentials(&self) -> Credentials {
