@@ -10,4 +10,5 @@ pub mod bed;
 pub mod binary;
 pub mod git_http;
 pub mod peers;
+pub mod provider;
 pub mod repo;
