@@ -102,7 +102,8 @@ fn the_api_server_grants_what_is_needed_and_refuses_the_rest() {
     let ours = "infrastructure.cluster.x-k8s.io";
     let lease = "6fca141d.cluster.x-k8s.io";
     // Group, resource, name, namespace, verbs that are granted, verbs that are not.
-    let cases: [(&str, &str, &str, &str, &[&str], &[&str]); 15] = [
+    type Verbs = &'static [&'static str];
+    let cases: [(&str, &str, &str, &str, Verbs, Verbs); 15] = [
         (ours, "metalstackclusters", "", "a", &["get", "list", "watch", "patch"], &["create", "update", "delete"]),
         (ours, "metalstackmachines", "", "a", &["get", "list", "watch", "patch"], &["create", "update", "delete"]),
         (ours, "metalstackfirewalldeployments", "", "a", &["get", "list", "watch", "patch", "delete"], &["create"]),

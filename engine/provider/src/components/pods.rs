@@ -99,6 +99,8 @@ fn deployment(part: Part, namespace: &str, mut container: Value, mut pod: Value)
     });
     container["terminationMessagePolicy"] = json!("FallbackToLogsOnError");
     pod["serviceAccountName"] = json!(part.name);
+    // Else Services of the namespace become environment variables, of which some could be options.
+    pod["enableServiceLinks"] = json!(false);
     pod["terminationGracePeriodSeconds"] = json!(GRACE_SECONDS);
     pod["securityContext"] = json!({
         "runAsNonRoot": true,
