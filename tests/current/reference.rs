@@ -25,7 +25,11 @@ fn pages() -> Vec<(String, String)> {
         let name = Path::new(&file).with_extension("md").display().to_string();
         (name, markdown::page(&schema::page(&schema)))
     });
-    let words = [("conditions.md", words::conditions()), ("rules.md", words::rules())];
+    let words = [
+        ("conditions.md", words::conditions()),
+        ("provider-conditions.md", words::provider()),
+        ("rules.md", words::rules()),
+    ];
     kinds.chain(words.map(|(name, text)| (name.to_owned(), text))).collect()
 }
 

@@ -12,6 +12,7 @@ mod kubeconfig;
 mod man;
 mod metal_sim;
 mod plan;
+mod provider;
 mod render;
 mod run;
 mod schema;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Images(images::ImagesArgs),
     Doctor(doctor::DoctorArgs),
     Kubeconfig(kubeconfig::KubeconfigArgs),
+    Provider(Box<provider::ProviderArgs>),
     MetalSim(metal_sim::MetalSimArgs),
     Schema(schema::SchemaArgs),
     Explain(explain::ExplainArgs),
@@ -51,6 +53,7 @@ impl Command {
     pub(crate) fn is_lasting(&self) -> bool {
         match self {
             Self::Run(args) => args.is_lasting(),
+            Self::Provider(args) => args.is_lasting(),
             Self::Demo(_)
             | Self::Init(_)
             | Self::Validate(_)
@@ -84,6 +87,7 @@ impl Command {
             Self::Images(args) => images::images(&args),
             Self::Doctor(args) => block_on(doctor::doctor(args)),
             Self::Kubeconfig(args) => block_on(kubeconfig::kubeconfig(args)),
+            Self::Provider(args) => block_on(provider::provider(*args)),
             Self::MetalSim(args) => block_on(metal_sim::metal_sim(args)),
             Self::Schema(args) => schema::schema(&args),
             Self::Explain(args) => explain::explain(&args),

@@ -1,4 +1,4 @@
-//! The HTTP server of a lasting engine: health, readiness, metrics, control. Nothing listens unless it was asked for.
+//! The HTTP server of a lasting process: health, readiness, metrics, control. Nothing listens unless it was asked for.
 
 mod control;
 mod health;
@@ -28,6 +28,8 @@ pub(crate) struct Server {
     paused: Arc<watch::Sender<bool>>,
     /// Read again at each request that needs it, so that a rotated token is taken up.
     token_file: Option<PathBuf>,
+    /// The Cluster API provider, where this process is one.
+    provider: Option<provider::Telemetry>,
 }
 
 impl Server {
@@ -37,7 +39,11 @@ impl Server {
         paused: Arc<watch::Sender<bool>>,
         token_file: Option<PathBuf>,
     ) -> Self {
-        Self { fleets, metal, paused, token_file }
+        Self { fleets, metal, paused, token_file, provider: None }
+    }
+
+    pub(crate) fn with_provider(self, provider: provider::Telemetry) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 }
 
@@ -75,7 +81,8 @@ async fn ready(State(server): State<Server>) -> (StatusCode, String) {
     if *server.paused.borrow() {
         return (StatusCode::OK, "paused\n".to_owned());
     }
-    let stuck = health::stuck(&server.fleets, model::Timestamp::now());
+    let mut stuck = health::stuck(&server.fleets, model::Timestamp::now());
+    stuck.extend(server.provider.as_ref().and_then(provider::Telemetry::unready).map(str::to_owned));
     if stuck.is_empty() {
         return (StatusCode::OK, "ready\n".to_owned());
     }
@@ -83,7 +90,7 @@ async fn ready(State(server): State<Server>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(server): State<Server>) -> impl IntoResponse {
-    let text = metrics::text(&server.fleets, &server.metal, *server.paused.borrow());
+    let text = metrics::text(&server.fleets, &server.metal, *server.paused.borrow(), server.provider.as_ref());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 

@@ -208,8 +208,8 @@ pub(crate) fn engine(
     Ok(Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims).with_outputs(outputs))
 }
 
-/// Named in claims, for people.
-fn host() -> String {
+/// Named in claims and leases, for people.
+pub(crate) fn host() -> String {
     let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
     let name = kernel.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     let plain: String = name.trim().chars().filter(|c| c.is_ascii_graphic()).take(64).collect();

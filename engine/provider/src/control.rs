@@ -3,14 +3,24 @@
 mod caches;
 mod config;
 mod context;
+mod credentials;
 mod drive;
 mod error;
+mod failure;
+mod known;
+mod leader;
+mod manager;
 mod patch;
 mod queues;
+mod telemetry;
 
-pub(crate) use caches::Caches;
+pub(crate) use caches::{Caches, owner};
 pub use config::{Config, Scope};
 pub(crate) use context::Context;
 pub(crate) use drive::{Kind, Reported, reconcile};
 pub use error::Error;
-pub(crate) use patch::{annotate, merge, owned_by};
+pub(crate) use known::server;
+pub use leader::Election;
+pub use manager::{MetalAccess, Provider, RunError};
+pub(crate) use patch::{annotate, finalizers, merge, owned_by};
+pub use telemetry::Telemetry;

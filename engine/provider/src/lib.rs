@@ -6,10 +6,16 @@
 
 pub mod api;
 pub mod capi;
+mod ccm;
+mod cluster;
 pub mod components;
 mod conditions;
 mod control;
 mod crds;
+mod firewall;
+mod machine;
+mod machine_template;
+mod metal;
 pub mod names;
 mod reason;
 mod step;
@@ -18,4 +24,6 @@ mod step;
 mod tests;
 
 pub use crds::{admission, crds, files, objects, yaml};
-pub use reason::{ConditionType, Reason};
+pub use control::{Config, Election, Error, MetalAccess, Provider, RunError, Scope, Telemetry};
+pub use metal::{CredentialValues, MapError, ProjectMap};
+pub use reason::{ConditionType, Entry, Reason};

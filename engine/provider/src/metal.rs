@@ -23,6 +23,7 @@ mod tests;
 mod view;
 
 pub use absence::Absence;
+pub(crate) use credentials::Revealed;
 pub use credentials::{CredentialName, CredentialValues, CredentialsError};
 pub use door::{ProjectDoor, Reading};
 pub use doors::{Doors, KnownIds, OpenError, Settings};

@@ -120,6 +120,10 @@ words! {
     }
 }
 
+mod runbook;
+
+pub use runbook::Entry;
+
 impl ConditionType {
     /// Whether the provider, or CAPMS before it, wrote conditions of this type.
     pub fn is_ours_or_capms(type_: &str) -> bool {

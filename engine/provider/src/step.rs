@@ -3,8 +3,10 @@
 //! Reconcile is gather, decide, act, and again with what the act brought, until the decision is to rest. Any step may be
 //! the last one before the power goes: a decision looks at what is, never at what was done.
 
+use crate::metal::Absence;
 use crate::reason::Reason;
 use model::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is decided of one object: pure, from what was observed and the time.
@@ -72,6 +74,10 @@ pub struct Memory {
     /// The last failed call is not repeated before.
     pub not_before: Option<Timestamp>,
     pub failure: Option<Failure>,
+    /// How far it is concluded that what the object names is gone (R15).
+    pub absence: crate::metal::Absence,
+    /// The same by id, where an object names several things.
+    pub absences: BTreeMap<String, Absence>,
 }
 
 impl Memory {

@@ -29,6 +29,23 @@ pub(crate) fn conditions() -> String {
     out
 }
 
+/// Every reason of the provider's conditions, each with an anchor: the runbook.
+pub(crate) fn provider() -> String {
+    let mut out = format!(
+        "{GENERATED}# The provider's conditions\n\n\
+         `kubectl describe` shows them on MetalStackClusters, MetalStackMachines and MetalStackFirewallDeployments, and an\n\
+         Event for each transition. `Ready` repeats the first that is not well. Programs compare reasons; they stay.\n"
+    );
+    for reason in provider::Reason::ALL {
+        let provider::Entry { meaning, mend } = reason.entry();
+        out += &format!("\n## {reason}\n\n{meaning}\n");
+        if !mend.is_empty() {
+            out += &format!("\n{mend}\n");
+        }
+    }
+    out
+}
+
 /// Every rule that a finding can name.
 pub(crate) fn rules() -> String {
     let mut out = format!(

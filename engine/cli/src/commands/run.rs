@@ -1,6 +1,7 @@
 //! `ferrofleet run`: the engine, once or until it is ended, for one fleet or for those of a configuration file.
 
 use crate::args::{Format, RepoArgs, duration};
+use crate::commands::provider::{METAL_INTERVAL, ProviderSettings};
 use crate::config::Config;
 use crate::exit::{Exit, Usage};
 use crate::fleets::{self, Handle};
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 use clap::Args;
 use gitops::{Metals, Options, Ran};
 use metal_api::HttpMetal;
+use provider::Telemetry;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,7 +29,8 @@ use tokio::sync::watch;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  \
     ferrofleet run --repo https://git.example.com/fleet.git --once\n  \
-    ferrofleet run --config ferrofleet.yaml --listen 127.0.0.1:9440")]
+    ferrofleet run --config ferrofleet.yaml --listen 127.0.0.1:9440\n  \
+    ferrofleet run --repo https://git.example.com/fleet.git --provider")]
 pub(crate) struct RunArgs {
     /// Fleets, metal-apis and where to listen, in YAML: `fleets`, `metal`, `listen`, `cacheDir`; --repo takes the place
     /// of its fleets
@@ -58,12 +61,17 @@ pub(crate) struct RunArgs {
     /// File with a token that lets others than this machine use `POST /reconcile`, `/pause` and `/resume`
     #[arg(long, env = "FERROFLEET_LISTEN_TOKEN_FILE", value_name = "FILE", hide_env = true)]
     listen_token_file: Option<PathBuf>,
+    /// The Cluster API provider, too, as `ferrofleet provider` alone is
+    #[arg(long = "provider", env = "FERROFLEET_PROVIDER", conflicts_with = "once", hide_env = true)]
+    with_provider: bool,
     /// How the result of --once is shown
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-    // Last: its heading would be that of what follows.
+    // Last: their headings would be those of what follows.
     #[command(flatten)]
     repo: RepoArgs,
+    #[command(flatten)]
+    provider: ProviderSettings,
 }
 
 impl RunArgs {
@@ -226,14 +234,27 @@ async fn lasting(args: &RunArgs, settings: Settings) -> anyhow::Result<Exit> {
     let stop = life::listen(move || wake.iter().for_each(Handle::wake))?;
     let paused = Arc::new(watch::Sender::new(false));
     let counters = Arc::new(MetalCounters::default());
+    let provider = match args.with_provider {
+        false => None,
+        true => {
+            let config = args.provider.config(args.metal_interval.unwrap_or(METAL_INTERVAL), false);
+            let telemetry = Telemetry::default();
+            Some(args.provider.wire(config, counters.clone(), telemetry, paused.subscribe()).await?)
+        }
+    };
     let server = match listen {
         None => None,
         Some(address) => {
             let state = Server::new(handles.clone(), counters.clone(), paused.clone(), args.listen_token_file.clone());
+            let state = match &provider {
+                Some(provider) => state.with_provider(provider.telemetry.clone()),
+                None => state,
+            };
             Some(serve::start(address, state, stop.clone()).await?)
         }
     };
     let mut tasks = tokio::task::JoinSet::new();
+    let provider = provider.map(|provider| provider.run(stop.clone()));
     for (fleet, handle) in fleets.into_iter().zip(handles.iter().cloned()) {
         let engine = {
             let (common, metals, counters) = (common.clone(), metals.clone(), counters.clone());
@@ -242,18 +263,26 @@ async fn lasting(args: &RunArgs, settings: Settings) -> anyhow::Result<Exit> {
         let alone = handles.len() == 1;
         tasks.spawn(fleets::keep(handle, engine, alone, stop.clone(), paused.subscribe()));
     }
-    let mut exit = Exit::Done;
-    while let Some(ended) = tasks.join_next().await {
-        match ended {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => exit = crate::exit::failed(&error),
-            // A defect of ours in one fleet's task: the others go on, and readiness says so.
-            Err(error) => {
-                tracing::error!(%error, "the task of a fleet ended unexpectedly");
-                exit = Exit::Failed;
+    let fleets = async {
+        let mut exit = Exit::Done;
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => exit = crate::exit::failed(&error),
+                // A defect of ours in one fleet's task: the others go on, and readiness says so.
+                Err(error) => {
+                    tracing::error!(%error, "the task of a fleet ended unexpectedly");
+                    exit = Exit::Failed;
+                }
             }
         }
-    }
+        anyhow::Ok(exit)
+    };
+    let exit = match provider {
+        None => fleets.await?,
+        // A provider that lost its lease ends the process: what it held may be another's by now.
+        Some(provider) => tokio::try_join!(fleets, async { provider.await.context("the provider") })?.0,
+    };
     if let Some(server) = server.filter(|_| *stop.borrow()) {
         // A client that reads slowly keeps nobody.
         let _ = tokio::time::timeout(Duration::from_millis(500), server).await;

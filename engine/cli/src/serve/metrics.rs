@@ -48,7 +48,12 @@ impl Observe for MetalCounters {
 }
 
 /// Everything, in the OpenMetrics text format.
-pub(crate) fn text(fleets: &[Handle], metal: &MetalCounters, paused: bool) -> String {
+pub(crate) fn text(
+    fleets: &[Handle],
+    metal: &MetalCounters,
+    paused: bool,
+    provider: Option<&provider::Telemetry>,
+) -> String {
     let mut registry = Registry::with_prefix("ferrofleet");
     registry.register("build", "This program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
     registry.register("metal_requests", "Calls to metal-api", metal.requests.clone());
@@ -61,6 +66,9 @@ pub(crate) fn text(fleets: &[Handle], metal: &MetalCounters, paused: bool) -> St
         fleet_metrics(&mut sheet, &fleet.name, &fleet.status());
     }
     sheet.register(&mut registry);
+    if let Some(provider) = provider {
+        provider.register(&mut registry);
+    }
     let mut out = String::new();
     // Writing to a text cannot fail; what is there so far is what there is to show.
     if let Err(error) = encode(&mut out, &registry) {

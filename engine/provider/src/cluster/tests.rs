@@ -2,4 +2,5 @@
 
 mod deletion;
 mod normal;
+mod properties;
 mod world;

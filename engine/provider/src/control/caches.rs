@@ -1,6 +1,7 @@
 //! The watched objects: one watch per kind for all controllers, each object without what nobody reads.
 
 use super::config::Scope;
+use super::credentials::Credentials;
 use super::queues::Queues;
 use crate::api::{
     MetalStackCluster, MetalStackFirewallDeployment, MetalStackFirewallTemplate, MetalStackMachine,
@@ -9,6 +10,7 @@ use crate::api::{
 use crate::capi::{Cluster, Machine};
 use crate::names;
 use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -87,8 +89,9 @@ pub(super) fn start(
     client: &Client,
     scope: &Scope,
     queues: &Queues,
+    credentials: &Arc<Credentials>,
 ) -> (Caches, impl Future<Output = ()> + Send + use<>) {
-    let all = || watcher::Config::default();
+    let all = watcher::Config::default;
     let ours = || match &scope.watch_filter {
         Some(value) => all().labels(&format!("{}={value}", names::WATCH_FILTER_LABEL)),
         None => all(),
@@ -102,7 +105,7 @@ pub(super) fn start(
     let (machine_templates, watch_machine_templates) = watched::<MetalStackMachineTemplate>(client, scope, ours());
     let caches =
         Caches { clusters, machines, metal_clusters, metal_machines, firewalls, firewall_templates, machine_templates };
-    let due = Arc::new(Due { caches: caches.clone(), queues: queues.clone() });
+    let due = Arc::new(Due { caches: caches.clone(), queues: queues.clone(), credentials: Arc::clone(credentials) });
     let secrets = secrets(client, scope, Arc::clone(&due));
     let on = |due: &Arc<Due>| Arc::clone(due);
     let (a, b, c, d, e, f, g) = (on(&due), on(&due), on(&due), on(&due), on(&due), on(&due), on(&due));
@@ -197,13 +200,15 @@ fn readable<K: Resource<DynamicType = ()>>(event: watcher::Event<DeserializeGuar
 
 /// Secrets are watched by name only; what is in them is read on demand.
 fn secrets(client: &Client, scope: &Scope, due: Arc<Due>) -> impl Future<Output = ()> + Send + use<> {
-    let api = api::<k8s_openapi::api::core::v1::Secret>(client, scope);
+    let api = api::<PartialObjectMeta<Secret>>(client, scope);
     async move {
-        let mut events = Box::pin(kube::runtime::metadata_watcher(api, watcher::Config::default()).default_backoff());
+        let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
         while let Some(event) = events.next().await {
             match event {
                 Ok(watcher::Event::Apply(secret) | watcher::Event::Delete(secret)) => due.secret(&secret),
-                Ok(watcher::Event::Init | watcher::Event::InitApply(_) | watcher::Event::InitDone) => {}
+                // What changed while nothing was watched is not told of.
+                Ok(watcher::Event::InitApply(secret)) => due.secret(&secret),
+                Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
                 Err(error) => tracing::warn!(%error, "the watch of Secrets failed and is taken up again"),
             }
         }
@@ -214,6 +219,7 @@ fn secrets(client: &Client, scope: &Scope, due: Arc<Due>) -> impl Future<Output 
 struct Due {
     caches: Caches,
     queues: Queues,
+    credentials: Arc<Credentials>,
 }
 
 impl Due {
@@ -271,8 +277,9 @@ impl Due {
         }
     }
 
-    fn secret(&self, secret: &PartialObjectMeta<k8s_openapi::api::core::v1::Secret>) {
+    fn secret(&self, secret: &PartialObjectMeta<Secret>) {
         let (namespace, name) = (secret.namespace(), secret.name_any());
+        self.credentials.forget(namespace.as_deref().unwrap_or_default(), &name);
         let uses = |cluster: &MetalStackCluster| {
             let annotated = cluster.annotations().get(names::CCM_CREDENTIALS).is_some_and(|of| *of == name);
             let written = owner(secret, "Cluster", "cluster.x-k8s.io");

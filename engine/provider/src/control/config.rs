@@ -22,6 +22,8 @@ pub struct Config {
     pub resync: Duration,
     /// Objects of one kind in work at once.
     pub concurrency: u16,
+    /// Longest that a write to metal-api may take.
+    pub metal_write_timeout: Duration,
     /// Writes to one project in flight at once.
     pub metal_writes: usize,
     /// Decide, report in the log, and write nothing anywhere.
@@ -50,13 +52,14 @@ impl Default for Config {
             metal_haste: Duration::from_secs(5),
             resync: Duration::from_secs(600),
             concurrency: 10,
+            metal_write_timeout: Duration::from_secs(20),
             metal_writes: 4,
             observe: false,
             wait_for_firewall: true,
             firewall_health_timeout: Duration::from_secs(20 * 60),
             firewall_replacement_pause: Duration::from_secs(60 * 60),
             firewall_image_updates: false,
-            settle: Duration::from_secs(20),
+            settle: Duration::from_secs(30),
             control_plane_grace: Duration::from_secs(30),
             backoff: Duration::from_secs(60),
         }

@@ -2,6 +2,9 @@
 
 use super::caches::Caches;
 use super::config::Config;
+use super::credentials::Credentials;
+use super::telemetry::Telemetry;
+use crate::metal::Doors;
 use crate::step::{Memory, Rest};
 use kube::Client;
 use kube::runtime::controller::Action;
@@ -11,6 +14,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub(crate) struct Context {
     pub client: Client,
@@ -18,11 +22,46 @@ pub(crate) struct Context {
     pub clock: Arc<dyn Clock>,
     pub config: Config,
     pub events: Recorder,
+    pub metal: Doors,
+    pub credentials: Arc<Credentials>,
+    pub telemetry: Telemetry,
+    paused: watch::Receiver<bool>,
     /// By the UID of the object.
     memories: Mutex<HashMap<String, Memory>>,
 }
 
 impl Context {
+    #[expect(clippy::too_many_arguments, reason = "one place puts it together")]
+    pub fn new(
+        client: Client,
+        caches: Caches,
+        clock: Arc<dyn Clock>,
+        config: Config,
+        events: Recorder,
+        metal: Doors,
+        credentials: Arc<Credentials>,
+        telemetry: Telemetry,
+        paused: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            client,
+            caches,
+            clock,
+            config,
+            events,
+            metal,
+            credentials,
+            telemetry,
+            paused,
+            memories: Mutex::default(),
+        }
+    }
+
+    /// By a request to this process.
+    pub fn is_paused(&self) -> bool {
+        *self.paused.borrow()
+    }
+
     pub fn memory(&self, uid: &str) -> Memory {
         self.memories().get(uid).cloned().unwrap_or_default()
     }

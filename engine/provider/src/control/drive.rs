@@ -66,6 +66,9 @@ pub(crate) trait Reported: Clone + PartialEq + Serialize + Send + Sync {
 
 /// One pass over one object; when to come again.
 pub(crate) async fn reconcile<K: Kind>(object: Arc<K::Object>, context: Arc<Context>) -> Result<Action, Error> {
+    if context.is_paused() {
+        return Ok(context.requeue(Rest::Soon));
+    }
     let uid = object.uid().unwrap_or_default();
     let mut observed = K::gather(&context, object, context.memory(&uid)).await?;
     let outcome = steps::<K>(&context, &mut observed).await;

@@ -25,7 +25,7 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     if observed.is_paused() {
         return Decision::rest(Rest::Change, paused(observed, now));
     }
-    if observed.deployment.metadata.deletion_timestamp.is_some() {
+    if observed.is_deleted() {
         return delete::decide(observed, now);
     }
     if observed.infrastructure.is_none() || observed.cluster.is_none() {

@@ -6,6 +6,7 @@ use crate::api::{
     MetalStackFirewallTemplate,
 };
 use crate::capi::Cluster;
+use crate::control::server;
 use crate::names;
 use crate::step::{Failure, Memory};
 use kube::ResourceExt as _;
@@ -148,11 +149,8 @@ impl Observed {
 
     pub fn named(&self) -> Named {
         let text = self.deployment.spec.managed_resource_ref.as_ref().map_or("", |r| r.name.as_str());
-        if text.is_empty() {
-            return Named::Nothing;
-        }
-        let id = text.strip_prefix("metal://").and_then(|rest| rest.split_once('/'));
-        match id.and_then(|(_, id)| MachineId::parse(id).ok()) {
+        match server(text) {
+            _ if text.is_empty() => Named::Nothing,
             Some(id) => Named::Firewall(id),
             None => Named::Unreadable(text.to_owned()),
         }
@@ -160,7 +158,7 @@ impl Observed {
 
     /// `<namespace>.<name>`, what the tag of the deployment says.
     pub fn deployment_tag(&self) -> String {
-        format!("{}.{}", self.deployment.namespace().unwrap_or_default(), self.deployment.name_any())
+        format!("{}.{}", self.namespace(), self.deployment.name_any())
     }
 
     /// CAPMS's id of the cluster: that of the infrastructure.
@@ -203,9 +201,25 @@ impl Observed {
         self.annotation(names::BLOCK_MOVE).is_some()
     }
 
-    /// Of the cluster; the name of a Secret.
+    /// The name of a Secret: the cluster's; when that is gone, the one it was allocated with.
     pub fn credentials(&self) -> Option<String> {
-        Some(self.infrastructure.as_ref()?.spec.credentials_ref.as_ref()?.name.clone())
+        match &self.infrastructure {
+            Some(infrastructure) => Some(infrastructure.spec.credentials_ref.as_ref()?.name.clone()),
+            None => self.annotation(names::CREDENTIALS).map(str::to_owned),
+        }
+    }
+
+    pub fn namespace(&self) -> String {
+        self.deployment.namespace().unwrap_or_default()
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.deployment.metadata.deletion_timestamp.is_some()
+    }
+
+    /// The provider is told to update images, and the object asks for it.
+    pub fn wants_newest_image(&self) -> bool {
+        self.terms.image_updates && self.deployment.spec.auto_update.and_then(|a| a.machine_image) == Some(true)
     }
 }
 

@@ -108,8 +108,7 @@ fn why(observed: &Observed, project: &Project, firewall: &Machine, health: Healt
     if observed.annotation(names::FIREWALL_BASELINE)? != baseline(template) {
         return Some(Why::Changed);
     }
-    let wanted = observed.deployment.spec.auto_update.and_then(|a| a.machine_image) == Some(true);
-    let newest = newer_image(project, firewall).filter(|_| wanted && observed.terms.image_updates)?;
+    let newest = newer_image(project, firewall).filter(|_| observed.wants_newest_image())?;
     Some(Why::NewerImage(newest.to_string()))
 }
 

@@ -8,3 +8,4 @@ mod health;
 mod replacement;
 mod template;
 mod waiting;
+mod world;

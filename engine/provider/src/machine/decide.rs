@@ -59,14 +59,14 @@ fn watch(o: &Observed, room: &Room, id: &MachineId, now: Timestamp) -> Decided {
     };
     match (room.brought(id), named) {
         (Some(Some(machine)), _) | (None, Named::Here(machine)) => known(o, room, machine, now),
-        (Some(None), _) => {
+        (Some(None), _) | (None, Named::Gone) => {
             report::lost(o, Reason::DeletedExternally, &format!("machine {id} was freed by somebody else"), now)
         }
-        (None, Named::Missing { twice: true }) => match o.memory.must_wait(now) {
+        (None, Named::MissingTwice) => match o.memory.must_wait(now) {
             Some(wait) => failed(o, wait, now),
             None => Decision::act(Action::Look { project: room.project.clone(), id: id.clone() }),
         },
-        (None, Named::Missing { twice: false } | Named::Nothing) => {
+        (None, Named::Missing | Named::Nothing) => {
             let what = format!("machine {id} is not among those of metal-api; it is looked for once more");
             report::unread(o, &Refusal::new(Reason::WaitingForUnknownOutcome, what), Rest::Interval, now)
         }

@@ -109,7 +109,9 @@ fn named(o: &mut Observed, view: &View, interval: Duration) -> Named {
     o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval);
     match found {
         Some(machine) => Named::Here(Arc::clone(machine)),
-        None => Named::Missing { twice: o.memory.absence.must_ask() || o.memory.absence.is_concluded() },
+        None if o.memory.absence.is_concluded() => Named::Gone,
+        None if o.memory.absence.must_ask() => Named::MissingTwice,
+        None => Named::Missing,
     }
 }
 

@@ -79,10 +79,12 @@ pub(crate) enum Named {
     /// No providerID, or none that names a machine.
     Nothing,
     Here(Arc<Machine>),
-    /// Not in the reading. `twice`: nor in the one before, so that only a direct read is left to ask (R15).
-    Missing {
-        twice: bool,
-    },
+    /// Not in the reading: nothing is concluded from one.
+    Missing,
+    /// Nor in the one before: only a direct read is left to ask (R15).
+    MissingTwice,
+    /// That did not find it either.
+    Gone,
 }
 
 /// What a direct search found.

@@ -11,7 +11,8 @@ use super::{
 };
 use metal_api::{Call, Error, Guarded, HttpMetal, Metal as _, Observe, Op};
 use model::metal::{
-    FirewallRequest, Ip, IpKind, IpRequest, IpUpdate, Machine, MachineRequest, MachineRole, Network, NetworkRequest,
+    FirewallRequest, Image, Ip, IpKind, IpRequest, IpUpdate, Machine, MachineRequest, MachineRole, Network,
+    NetworkRequest, SizeDetail,
 };
 use model::{Clock, MachineId, NetworkId, ProjectId, Tags, Timestamp};
 use std::{
@@ -145,6 +146,17 @@ impl ProjectDoor {
     /// Networks of the project with all of these labels, now.
     pub async fn find_networks(&self, labels: &Tags) -> Result<Vec<Arc<Network>>, DoorError> {
         self.find(self.metal.networks(&self.project, labels)).await
+    }
+
+    /// All images, as they were an interval ago at most; read only where somebody asks.
+    pub async fn images(&self) -> Result<Arc<[Image]>, DoorError> {
+        let Parts { clock, settings, .. } = &self.parts;
+        self.access.shared.images(&self.access, &self.metal, &**clock, settings.interval).await
+    }
+
+    /// What machines of each size have at least, now.
+    pub async fn size_details(&self) -> Result<Vec<SizeDetail>, DoorError> {
+        self.call(self.metal.size_details()).await
     }
 
     pub async fn allocate_network(&self, request: &NetworkRequest) -> Result<Arc<Network>, DoorError> {

@@ -99,6 +99,11 @@ impl Doors {
         &self.settings
     }
 
+    /// The provider's own credentials.
+    pub(crate) fn own(&self) -> Option<&CredentialValues> {
+        self.default.as_ref()
+    }
+
     /// The door of a project for objects of a namespace, with the provider's own credentials.
     pub fn open_default(&self, namespace: &str, project: &ProjectId) -> Result<Arc<ProjectDoor>, OpenError> {
         let values = self.default.as_ref().ok_or(OpenError::NoCredentials)?;

@@ -46,6 +46,13 @@ impl ProjectMap {
         }
     }
 
+    /// All that objects of a namespace may use.
+    pub fn projects(&self, namespace: &str) -> impl Iterator<Item = &ProjectId> {
+        let named = [self.namespaces.get(namespace), self.namespaces.get(EVERY)];
+        let all: std::collections::BTreeSet<&ProjectId> = named.into_iter().flatten().flatten().collect();
+        all.into_iter()
+    }
+
     pub fn allows(&self, namespace: &str, project: &ProjectId) -> bool {
         [namespace, EVERY].iter().any(|name| self.namespaces.get(*name).is_some_and(|ids| ids.contains(project)))
     }

@@ -2,7 +2,7 @@
 
 use super::{DoorError, access::Access};
 use metal_api::{Guarded, HttpMetal, Metal as _};
-use model::metal::Network;
+use model::metal::{Image, Network};
 use model::{Clock, NetworkId, PartitionId, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,7 +22,10 @@ pub(super) struct SharedLists {
 
 /// The newest reading of it, well or not, and when it began.
 #[derive(Default)]
-pub(super) struct Shared(Mutex<Option<(Timestamp, Result<SharedLists, DoorError>)>>);
+pub(super) struct Shared(Mutex<Option<(Timestamp, Result<SharedLists, DoorError>)>>, Images);
+
+/// Read only where somebody asks for images.
+type Images = Mutex<Option<(Timestamp, Arc<[Image]>)>>;
 
 impl Shared {
     pub(super) async fn lists(
@@ -45,6 +48,25 @@ impl Shared {
         let at = if lists.is_ok() { now } else { clock.now() };
         *held = Some((at, lists.clone()));
         lists
+    }
+
+    pub(super) async fn images(
+        &self,
+        access: &Access,
+        metal: &Guarded<HttpMetal>,
+        clock: &dyn Clock,
+        interval: Duration,
+    ) -> Result<Arc<[Image]>, DoorError> {
+        let mut held = self.1.lock().await;
+        let now = clock.now();
+        if let Some((at, images)) = &*held
+            && Duration::try_from(now.duration_since(*at)).is_ok_and(|age| age < interval)
+        {
+            return Ok(Arc::clone(images));
+        }
+        let images: Arc<[Image]> = access.call(metal.images()).await?.into();
+        *held = Some((now, Arc::clone(&images)));
+        Ok(images)
     }
 }
 

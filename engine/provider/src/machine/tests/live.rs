@@ -16,8 +16,8 @@ fn here(o: &mut Observed, machine: Machine) {
     o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(machine)), marked: Vec::new() };
 }
 
-fn missing(o: &mut Observed, twice: bool) {
-    o.rooms[0].reach = Reach::Open { named: Named::Missing { twice }, marked: Vec::new() };
+fn missing(o: &mut Observed, named: Named) {
+    o.rooms[0].reach = Reach::Open { named, marked: Vec::new() };
 }
 
 fn ready_of(status: &MetalStackMachineStatus) -> (ConditionStatus, Reason) {
@@ -211,9 +211,9 @@ fn r15_absence_is_concluded_from_two_readings_and_a_direct_look_and_can_be_taken
     let mut o = running();
     let before = status(&o);
     say(&mut o, before.clone());
-    missing(&mut o, false);
+    missing(&mut o, Named::Missing);
     assert_eq!(rests(decide(&o, at(0))), (Rest::Interval, before.clone()));
-    missing(&mut o, true);
+    missing(&mut o, Named::MissingTwice);
     assert_eq!(act(&o), Action::Look { project: project(), id: id(1) });
 
     o.rooms[0].looked.insert(id(1), None);
@@ -224,9 +224,13 @@ fn r15_absence_is_concluded_from_two_readings_and_a_direct_look_and_can_be_taken
     assert!(lost.failure_message.as_ref().unwrap().contains(id(1).as_str()));
     assert!(lost.ready, "provisioned once");
 
+    // That is not asked again at every reading.
+    o.rooms[0].looked.clear();
+    missing(&mut o, Named::Gone);
+    assert_eq!(status(&o), lost);
+
     // The next reading has it, unchanged.
     say(&mut o, lost);
-    o.rooms[0].looked.clear();
     here(&mut o, server(1));
     let back = status(&o);
     assert_eq!(ready_of(&back), (ConditionStatus::True, Reason::Provisioned));
@@ -238,7 +242,7 @@ fn a_look_that_fails_concludes_nothing() {
     let mut o = running();
     let before = status(&o);
     say(&mut o, before.clone());
-    missing(&mut o, true);
+    missing(&mut o, Named::MissingTwice);
     o.memory.failed(failure(Reason::MetalApiUnreachable), at(0), std::time::Duration::from_secs(60));
     assert_eq!(status(&o), before);
 }

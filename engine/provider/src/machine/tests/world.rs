@@ -160,7 +160,7 @@ impl World {
             let here = id.as_ref().and_then(|id| self.machines.get(id)).filter(|machine| machine.project == project);
             let named = match (id, here) {
                 (_, Some(machine)) => Named::Here(Arc::new(machine.clone())),
-                (Some(_), None) => Named::Missing { twice: true },
+                (Some(_), None) => Named::MissingTwice,
                 (None, None) => Named::Nothing,
             };
             let attempt = o.attempt().unwrap_or_default();

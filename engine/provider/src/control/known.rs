@@ -1,0 +1,71 @@
+//! What the objects of a project name: the measure for whether a reading of metal-api can be believed (R15).
+
+use super::caches::Caches;
+use crate::api::{Condition, ConditionStatus};
+use crate::metal::Known;
+use crate::names;
+use crate::reason::Reason;
+use kube::Resource as _;
+use kube::core::ObjectMeta;
+use model::{MachineId, NetworkId, PartitionId, ProjectId};
+
+/// Of the clusters of this project, their machines and firewalls. What is on its way out, or known to be gone, is not
+/// counted: its absence is no news.
+pub(crate) fn known(caches: &Caches, project: &ProjectId) -> Known {
+    let mut known = Known::default();
+    for infrastructure in caches.metal_clusters.state() {
+        let conditions = infrastructure.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
+        if infrastructure.spec.project_id != project.as_str() || !counts(infrastructure.meta(), conditions) {
+            continue;
+        }
+        let spec = &infrastructure.spec;
+        known.networks.extend(spec.node_network_id.as_deref().and_then(|id| NetworkId::parse(id).ok()));
+        known.partitions.extend(PartitionId::parse(&spec.partition).ok());
+    }
+    let of_project = |object: &ObjectMeta| {
+        let written = object.annotations.as_ref().and_then(|all| all.get(names::PROJECT));
+        written.is_some_and(|of| of == project.as_str())
+    };
+    for machine in caches.metal_machines.state() {
+        let conditions = machine.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
+        if of_project(machine.meta()) && counts(machine.meta(), conditions) {
+            known.machines.extend(machine.spec.provider_id.as_deref().and_then(server));
+        }
+    }
+    for firewall in caches.firewalls.state() {
+        let conditions = firewall.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
+        if of_project(firewall.meta()) && counts(firewall.meta(), conditions) {
+            known.machines.extend(firewall.spec.managed_resource_ref.as_ref().and_then(|r| server(&r.name)));
+        }
+    }
+    known
+}
+
+fn counts(object: &ObjectMeta, conditions: &[Condition]) -> bool {
+    let gone = |c: &Condition| {
+        let reason = Reason::parse(&c.reason);
+        c.status != ConditionStatus::True && matches!(reason, Some(Reason::DeletedExternally | Reason::BelongsToOther))
+    };
+    object.deletion_timestamp.is_none() && !conditions.iter().any(gone)
+}
+
+/// The server that `metal://<partition>/<id>` names. The partition may be empty: CAPMS reads it so, too.
+pub(crate) fn server(provider_id: &str) -> Option<MachineId> {
+    let (_, id) = provider_id.strip_prefix("metal://")?.split_once('/')?;
+    MachineId::parse(&id.to_ascii_lowercase()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_what_follows_the_partition() {
+        let id = "00000000-0000-4000-8000-0000000000f1";
+        assert_eq!(server(&format!("metal://muc-a/{id}")).unwrap().as_str(), id);
+        assert_eq!(server(&format!("metal:///{}", id.to_uppercase())).unwrap().as_str(), id);
+        for none in ["", id, "metal://muc-a", "metal://muc-a/", "metal://muc-a/1234", &format!("aws:///a/{id}")] {
+            assert_eq!(server(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a decision looks at: from the caches, and from the reading of metal-api that all objects of a project share.
+
+use super::observed::{Metal, Named, Observed, Project, Terms};
+use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
+use crate::control::{Caches, Context, Error, owner};
+use crate::metal::{Absence, ProjectDoor, View};
+use crate::names;
+use crate::reason::Reason;
+use crate::step::{Failure, Memory};
+use kube::ResourceExt as _;
+use model::metal::{Have, Image, Machine, MachineRole};
+use model::{ImageId, MachineId, ProjectId, tags};
+use std::sync::Arc;
+
+pub(super) async fn gather(
+    context: &Context,
+    deployment: Arc<MetalStackFirewallDeployment>,
+    memory: Memory,
+) -> Result<Observed, Error> {
+    let (caches, config) = (&context.caches, &context.config);
+    let namespace = deployment.namespace().unwrap_or_default();
+    let infrastructure = infrastructure(caches, &namespace, &deployment);
+    let of_infrastructure = infrastructure.as_ref().and_then(|i| caches.owner_cluster(&**i));
+    let cluster = of_infrastructure.or_else(|| caches.owner_cluster(&*deployment));
+    let template = Caches::get(&caches.firewall_templates, &namespace, &deployment.spec.firewall_template_ref.name);
+    let name = cluster.as_ref().map(|cluster| cluster.name_any());
+    let name = name.or_else(|| deployment.labels().get(names::CLUSTER_NAME_LABEL).cloned());
+    let machines = name.map_or(0, |name| caches.metal_machines_of(&namespace, &name).len());
+    let terms = Terms {
+        settle: config.settle,
+        health_timeout: config.firewall_health_timeout,
+        replacement_pause: config.firewall_replacement_pause,
+        image_updates: config.firewall_image_updates,
+    };
+    let metal = Metal::NoProject;
+    let mut observed = Observed { deployment, infrastructure, cluster, template, machines, metal, memory, terms };
+    if observed.needs_metal() {
+        observed.metal = metal_of(context, &mut observed).await;
+    }
+    Ok(observed)
+}
+
+/// The owner; before it is the owner, the one that refers to the deployment.
+fn infrastructure(
+    caches: &Caches,
+    namespace: &str,
+    deployment: &MetalStackFirewallDeployment,
+) -> Option<Arc<MetalStackCluster>> {
+    let name = deployment.name_any();
+    let owner = owner(deployment, "MetalStackCluster", GROUP);
+    let owner = owner.and_then(|owner| Caches::get(&caches.metal_clusters, namespace, &owner));
+    owner.or_else(|| {
+        let refers = |cluster: &MetalStackCluster| {
+            cluster.namespace().as_deref() == Some(namespace)
+                && cluster.spec.firewall_deployment_ref.as_ref().is_some_and(|r| r.name == name)
+        };
+        let mut all = caches.metal_clusters.state_filter(refers);
+        // Two that want the same one are told so by their own conditions; here it is always the same of them.
+        all.sort_by_key(|cluster| cluster.name_any());
+        all.into_iter().next()
+    })
+}
+
+async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
+    let Some(project) = project_of(context, observed) else { return Metal::NoProject };
+    let door = match context.door(&observed.namespace(), observed.credentials().as_deref(), &project).await {
+        Ok(door) => door,
+        Err(failure) => return Metal::Unread(failure),
+    };
+    let view = match door.reading().await {
+        Ok(view) => view,
+        Err(failure) => return Metal::Unread((&failure).into()),
+    };
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(observed)) {
+        let message = format!(
+            "{}; nothing is done there until it clears, or the MetalStackCluster is annotated {}={}.",
+            suspect.why,
+            names::ACK,
+            names::ACK_SUSPECT
+        );
+        return Metal::Unread(Failure { reason: Reason::Suspect, message, unknown_outcome: false });
+    }
+    let (named_is_gone, found) = look(context, observed, &door, &view).await;
+    let mut firewalls: Vec<Arc<Machine>> = view.machines.values().filter(|m| observed.concerns(m)).cloned().collect();
+    firewalls.extend(found.filter(|found| firewalls.iter().all(|f| f.id != found.id)));
+    if firewalls.iter().any(|firewall| !firewall.phoned_home && firewall.role == MachineRole::Firewall) {
+        door.hasten();
+    }
+    let newest_image = newest_image(observed, &door).await;
+    Metal::Read(Project { id: project, firewalls, named_is_gone, newest_image, searched: None, freed: Vec::new() })
+}
+
+/// Where the firewall was allocated; else where it would be. When it is deleted and nothing says where: the one project
+/// that its namespace may use.
+fn project_of(context: &Context, observed: &Observed) -> Option<ProjectId> {
+    let annotated = observed.annotation(names::PROJECT).and_then(|id| ProjectId::parse(id).ok());
+    let of_cluster = || ProjectId::parse(&observed.infrastructure.as_ref()?.spec.project_id).ok();
+    let only = || {
+        let map = context.metal.settings().map.as_ref().filter(|_| observed.is_deleted())?;
+        let namespace = observed.namespace();
+        let mut projects = map.projects(&namespace);
+        projects.next().cloned().filter(|_| projects.next().is_none())
+    };
+    annotated.or_else(of_cluster).or_else(only)
+}
+
+/// Whether the named firewall is gone as R15 concludes it; and itself, where a find by id had it after all.
+async fn look(
+    context: &Context,
+    observed: &mut Observed,
+    door: &ProjectDoor,
+    view: &View,
+) -> (bool, Option<Arc<Machine>>) {
+    let Named::Firewall(id) = observed.named() else {
+        observed.memory.absence = Absence::default();
+        return (false, None);
+    };
+    let absence = observed.memory.absence.seen(view.machines.contains_key(&id), view, context.config.metal_interval);
+    let mut found = None;
+    observed.memory.absence = if absence.must_ask() { ask(door, &id, absence, &mut found).await } else { absence };
+    (observed.memory.absence.is_concluded(), found)
+}
+
+async fn ask(door: &ProjectDoor, id: &MachineId, absence: Absence, found: &mut Option<Arc<Machine>>) -> Absence {
+    match door.machine_now(id).await {
+        Ok(machine) => {
+            *found = machine;
+            absence.asked(found.is_some())
+        }
+        // It is asked again at the next pass.
+        Err(_) => absence,
+    }
+}
+
+/// What the template's image stands for now; asked for only where it may be updated.
+async fn newest_image(observed: &Observed, door: &ProjectDoor) -> Option<ImageId> {
+    let wanted = observed.wants_newest_image().then_some(observed.template.as_ref()?)?;
+    let wanted = ImageId::parse(&wanted.spec.image).ok()?;
+    let images = door.images().await.ok()?;
+    let images: Vec<Image> = images.iter().filter(|image| image.for_firewalls).cloned().collect();
+    Have { images, ..Have::default() }.resolve_image(&wanted).map(|image| image.id.clone())
+}
+
+/// A person's word that what is missing is really missing.
+fn is_acknowledged(observed: &Observed) -> bool {
+    let of_cluster = observed.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
+    let ack = of_cluster.map(String::as_str).or_else(|| observed.annotation(names::ACK));
+    ack == Some(names::ACK_SUSPECT)
+}
+
+impl Observed {
+    fn needs_metal(&self) -> bool {
+        !self.is_paused() && (self.is_deleted() || self.infrastructure.is_some() && self.cluster.is_some())
+    }
+
+    /// The named one, those with the deployment's tag, and the cluster's.
+    fn concerns(&self, machine: &Machine) -> bool {
+        let of_cluster = |cluster: String| {
+            machine.role == MachineRole::Firewall && machine.tags.has(tags::CLUSTER_RESOURCE, &cluster)
+        };
+        self.named() == Named::Firewall(machine.id.clone())
+            || machine.tags.has(tags::FIREWALL_DEPLOYMENT_RESOURCE, &self.deployment_tag())
+            || self.cluster_tag().is_some_and(of_cluster)
+    }
+}
