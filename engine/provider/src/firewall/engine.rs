@@ -41,7 +41,7 @@ pub(super) fn observe(observed: &Observed, project: &Project, now: Timestamp) ->
         if conditions.get(of).is_none() {
             conditions.is_unknown(
                 of,
-                Reason::DeletedExternally,
+                Reason::NotAllocated,
                 format!("Firewall {id} was not found; it is looked for again."),
             );
         }

@@ -220,8 +220,8 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
         }
         return match give_up(observed, successor, now) {
             Ok(Some(action)) => Decision::act(action),
-            Ok(None) => not_allocated(observed, on_its_way(&successor.id), now),
-            Err(wait) => not_allocated(observed, wait, now),
+            Ok(None) => gone(observed, id, on_its_way(&successor.id), now),
+            Err(wait) => gone(observed, id, wait, now),
         };
     }
     // That it was ours is known by the allocation; else the reference may name the wrong one.
@@ -243,22 +243,34 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
              spec.managedResourceRef.name, or remove managedResourceRef and the annotation {} to have one allocated.",
             names::ORIGIN
         );
-        return not_allocated(observed, Wait::new(Reason::DeletedExternally, what, Rest::Interval), now);
+        return gone(observed, id, Wait::new(Reason::DeletedExternally, what, Rest::Interval), now);
     }
     if is_too_soon(observed, now) {
         let what = format!(
             "Firewall {id} is gone. It is replaced when {} min have passed: a firewall is not replaced more often.",
             observed.terms.replacement_pause.as_secs() / 60
         );
-        return not_allocated(observed, Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval), now);
+        return gone(observed, id, Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval), now);
     }
     match allocate(observed, project, 1, now) {
         Ok(action) => Decision::act(action),
         Err(wait) => {
             let message = format!("Firewall {id} is gone, and another one is to take its place: {}", wait.message);
-            not_allocated(observed, Wait { message, ..wait }, now)
+            gone(observed, id, Wait { message, ..wait }, now)
         }
     }
+}
+
+/// Readings of metal-api are not doubted for want of it any more: that it is gone stands in a condition.
+fn gone(observed: &Observed, id: &MachineId, wait: Wait, now: Timestamp) -> Decided {
+    if let Some(step) = unblock(observed) {
+        return step;
+    }
+    let mut conditions = Conditions::default();
+    conditions.is_not(ConditionType::FirewallAllocated, wait.reason, wait.message);
+    let what = format!("Firewall {id} is gone.");
+    conditions.is_unknown(ConditionType::FirewallHealthy, Reason::DeletedExternally, what);
+    finish(observed, conditions, false, wait.rest, now)
 }
 
 fn whose_words(observed: &Observed, other: &Machine) -> String {
@@ -278,7 +290,7 @@ fn missed(observed: &Observed, id: &MachineId, now: Timestamp) -> Decided {
     let of = ConditionType::FirewallAllocated;
     if conditions.get(of).is_none() {
         let what = format!("Firewall {id} was not found; it is looked for again before it is taken for gone.");
-        conditions.is_unknown(of, Reason::DeletedExternally, what);
+        conditions.is_unknown(of, Reason::NotAllocated, what);
     }
     finish(observed, conditions, false, Rest::Interval, now)
 }

@@ -286,17 +286,17 @@ impl World {
         }
     }
 
-    /// Time passes and nothing goes wrong any more, until nothing is done twice in a row.
+    /// Time passes and nothing goes wrong any more, until nothing was done for longer than anything is waited for.
     fn comes_to_rest(&mut self) {
         let mut quiet = 0;
-        for _ in 0..60 {
+        for _ in 0..100 {
             self.happens(&Event::PhoneHome);
             self.happens(&Event::Heal);
             self.read();
             let before = self.observed.deployment.status.clone();
             let taken = self.pass(Fault::None, usize::MAX).unwrap();
             quiet = if taken == 0 && before == self.observed.deployment.status { quiet + 1 } else { 0 };
-            if quiet == 2 {
+            if quiet == 8 {
                 return;
             }
             self.tick(600);
