@@ -259,7 +259,7 @@ fn allocate_network(observed: &Observed, now: Timestamp, _: &Seen, said: &mut Sa
     let Some(networks) = &observed.found.networks else { return Some(Action::SearchNetworks) };
     let networks: Vec<_> = networks.iter().filter(|n| n.labels.has(tags::CLUSTER_ID, &observed.id())).collect();
     let hits = networks.iter().map(|n| (n.id.to_string(), &n.labels));
-    match search::judge(hits, "network", "spec.nodeNetworkID") {
+    match search::judge(hits, search::NETWORK, "spec.nodeNetworkID") {
         Hit::Ours(id) => {
             return networks.iter().find(|n| n.id.as_str() == id).map(|n| Action::KeepNetwork(n.id.clone()));
         }
@@ -396,7 +396,7 @@ fn allocate_vip(observed: &Observed, now: Timestamp, port: i64, said: &mut Said<
     }
     let Some(vips) = &observed.found.vips else { return Some(Action::SearchVips) };
     let own = vips.iter().filter(|ip| search::is_vip_of(&ip.tags, &observed.id()));
-    match search::judge(own.map(|ip| (ip.address.to_string(), &ip.tags)), "address", "spec.controlPlaneIP") {
+    match search::judge(own.map(|ip| (ip.address.to_string(), &ip.tags)), search::VIP, "spec.controlPlaneIP") {
         Hit::Ours(host) => return Some(Action::KeepEndpoint { host, port }),
         Hit::Refused(reason, message) => {
             said.waits(OF, reason, message);

@@ -19,8 +19,18 @@ pub(super) enum Hit {
     Refused(Reason, String),
 }
 
+/// For messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noun {
+    one: &'static str,
+    several: &'static str,
+}
+
+pub(super) const NETWORK: Noun = Noun { one: "a node network", several: "node networks" };
+pub(super) const VIP: Noun = Noun { one: "a control plane's address", several: "control plane's addresses" };
+
 /// Judges all that carries the cluster's names: only what is marked as ours is taken (R6), and never one of two.
-pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: &str, field: &str) -> Hit {
+pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: Noun, field: &str) -> Hit {
     let hits: Vec<(String, &Tags)> = hits.collect();
     match hits.as_slice() {
         [] => Hit::Nothing,
@@ -31,8 +41,9 @@ pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: &s
                 _ => "was not allocated here",
             };
             let message = format!(
-                "There is a {what} of this cluster already, {id}, which {whose}. To use it, put it into {field}; else free \
-                 it, and another is allocated."
+                "There is {} of this cluster already, {id}, which {whose}. To use it, put it into {field}; else free \
+                 it, and another is allocated.",
+                what.one
             );
             Hit::Refused(Reason::Claimed, message)
         }
@@ -40,8 +51,9 @@ pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: &s
             let mut ids: Vec<&str> = several.iter().map(|(id, _)| id.as_str()).collect();
             ids.sort_unstable();
             let message = format!(
-                "There are {} {what}s of this cluster: {}. Put the right one into {field}, and free what nobody uses.",
+                "There are {} {} of this cluster: {}. Put the right one into {field}, and free what nobody uses.",
                 ids.len(),
+                what.several,
                 ids.join(", ")
             );
             Hit::Refused(Reason::Ambiguous, message)

@@ -153,7 +153,7 @@ impl World {
                 }
                 Step::Act(action) => action,
             };
-            quiet = false;
+            quiet &= is_search(&action);
             self.steps += 1;
             let fault = self.faults.get(&self.steps).copied();
             if matches!(fault, Some(Fault::Killed | Fault::KilledBefore)) {
@@ -242,7 +242,7 @@ impl World {
                     Some(Leftovers { networks: labelled(), addresses: addresses().collect(), in_use: None });
             }
         }
-        if !matches!(action, Action::SearchNetworks | Action::SearchVips | Action::SearchLeftovers) {
+        if !is_search(action) {
             self.observed.memory.succeeded();
         }
     }
@@ -300,6 +300,10 @@ impl World {
         self.named.extend(spec.control_plane_ip);
         self.named.extend(spec.control_plane_endpoint.map(|endpoint| endpoint.host));
     }
+}
+
+fn is_search(action: &Action) -> bool {
+    matches!(action, Action::SearchNetworks | Action::SearchVips | Action::SearchLeftovers)
 }
 
 fn is_kube(action: &Action) -> bool {
