@@ -68,9 +68,10 @@ pub(super) const EVERYWHERE: &[Rule] = &[
         verbs: &["patch"],
     },
     Rule {
-        why: "Asked by API servers with OwnerReferencesPermissionEnforcement of whoever makes one of these an owner.",
+        why: "Asked by API servers with OwnerReferencesPermissionEnforcement of whoever makes a cluster the owner of its \
+            firewall.",
         group: GROUP,
-        resources: &["metalstackclusters/finalizers", "metalstackfirewalldeployments/finalizers"],
+        resources: &["metalstackclusters/finalizers"],
         names: &[],
         verbs: &["update"],
     },

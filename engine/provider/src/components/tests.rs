@@ -45,7 +45,6 @@ fn the_provider_has_the_rights_it_needs_and_no_other() {
         expected(&format!("{OURS}/metalstackfirewalldeployments/status"), &["patch"]),
         expected(&format!("{OURS}/metalstackmachinetemplates/status"), &["patch"]),
         expected(&format!("{OURS}/metalstackclusters/finalizers"), &["update"]),
-        expected(&format!("{OURS}/metalstackfirewalldeployments/finalizers"), &["update"]),
         expected("cluster.x-k8s.io/clusters", &["get", "list", "watch"]),
         expected("cluster.x-k8s.io/machines", &["get", "list", "watch"]),
         expected("/secrets", &["create", "get", "list", "patch", "watch"]),
