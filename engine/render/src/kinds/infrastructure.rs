@@ -3,12 +3,15 @@
 use crate::facts::{
     CNI_LABEL, CONTROL_PLANE_GROUP, Facts, INFRASTRUCTURE_GROUP, PROVIDER, PROVIDER_LABEL, object, reference,
 };
+use model::fleet::ProviderKind;
 use model::rules::Port;
 use serde_json::{Map, Value, json};
 
 pub(crate) const INFRASTRUCTURE: &str = "infrastructure.cluster.x-k8s.io/v1alpha1";
 /// Which slots the provider never fills (R7).
 pub(crate) const ENGINE_SLOTS: &str = "fleet.metal-stack.io/engine-slots";
+/// From which Secret the provider writes the cloud controller manager's (R12). CAPMS knows nothing of it.
+const CCM_CREDENTIALS: &str = "fleet.metal-stack.io/ccm-credentials";
 
 pub(crate) fn cluster(facts: Facts<'_>) -> Value {
     let effective = facts.effective();
@@ -48,6 +51,10 @@ pub(crate) fn metal_cluster(facts: Facts<'_>) -> Value {
     let mut metadata = facts.metadata(facts.name(), &[]);
     if let Some(annotation) = slots.annotation() {
         metadata["annotations"][ENGINE_SLOTS] = annotation.into();
+    }
+    let effective = facts.effective();
+    if let (ProviderKind::Ferrofleet, Some(ccm)) = (effective.provider.value, &effective.ccm) {
+        metadata["annotations"][CCM_CREDENTIALS] = json!(ccm.credentials_ref);
     }
     let identity = &facts.wanted.identity;
     let mut spec = json!({"projectID": identity.project, "partition": identity.partition});

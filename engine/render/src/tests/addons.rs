@@ -4,6 +4,7 @@ use super::fixtures::*;
 use crate::kinds::{charts, name_of};
 use model::Digest;
 use model::definition::{ChartWish, ManifestsWish};
+use model::fleet::ProviderKind;
 use model::policy::KubernetesVersion;
 use model::want::{CcmSpec, CniSpec, Flavor, InstalledCni, MetallbSpec, Setting, Wanted};
 use serde_json::{Map, Value, json};
@@ -95,6 +96,23 @@ fn addons(wanted: &Wanted) -> Vec<Value> {
 pub(super) fn values(proxy: &Value) -> Value {
     let template = proxy["spec"]["valuesTemplate"].as_str().unwrap();
     serde_yaml::from_str(&charts::unescaped(template)).unwrap()
+}
+
+// R12: the Secret that the set refers to is written by the provider, from the credentials that the fleet names.
+#[test]
+fn r12_only_ferrofleets_provider_is_told_of_the_cloud_controller_managers_credentials() {
+    let annotation = |provider, ccm: bool| {
+        let wanted = with(calico(), |e| {
+            e.provider.value = provider;
+            e.ccm = e.ccm.take().filter(|_| ccm);
+        });
+        let objects = objects(&rendered(&wanted));
+        let cluster = find(&objects, "MetalStackCluster", "billing");
+        cluster["metadata"]["annotations"].get("fleet.metal-stack.io/ccm-credentials").cloned()
+    };
+    assert_eq!(annotation(ProviderKind::Ferrofleet, true), Some(json!("metal-ccm")));
+    assert_eq!(annotation(ProviderKind::Ferrofleet, false), None);
+    assert_eq!(annotation(ProviderKind::Capms, true), None);
 }
 
 #[test]
