@@ -129,8 +129,8 @@ impl Provider {
             controller::<crate::cluster::Clusters>(&context, &caches.metal_clusters, due_clusters, &stop),
             controller::<crate::machine::Machines>(&context, &caches.metal_machines, due_machines, &stop),
             controller::<crate::firewall::Firewalls>(&context, &caches.firewalls, due_firewalls, &stop),
+            controller::<crate::machine_template::Templates>(&context, &caches.machine_templates, due_templates, &stop),
         );
-        drop(due_templates);
         watching.abort();
         Ok(())
     }

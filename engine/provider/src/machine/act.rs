@@ -92,14 +92,17 @@ async fn patch(context: &Context, o: &mut Observed, fields: Value) -> Result<(),
 /// Labels only tell people: an API server, or a policy of it, that refuses them holds up nothing else (D7).
 async fn label(context: &Context, o: &mut Observed, fields: Value) -> Result<(), Error> {
     match patch(context, o, fields).await {
-        Err(Error::Kube(error)) if matches!(&*error, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422)) =>
-        {
+        Err(Error::Kube(error)) if is_refusal(&error) => {
             tracing::warn!(machine = %o.resource().as_str(), %error, "the labels were refused");
             o.labels_refused = true;
             Ok(())
         }
         other => other,
     }
+}
+
+fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422))
 }
 
 async fn read_bootstrap(context: &Context, o: &Observed, name: &str) -> Result<Bootstrap, Error> {

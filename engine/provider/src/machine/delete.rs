@@ -75,22 +75,18 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
             None => all.remove(id),
         };
     }
-    for machine in all.into_values().filter(|machine| o.frees(machine, &room.project)) {
-        if machine.state == MachineState::Locked {
-            let why = Some(machine.state_description.as_str()).filter(|why| !why.is_empty());
-            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-            let message = format!(
-                "machine {0} is locked{why} and cannot be freed; unlock it with metalctl machine unlock {0}",
-                machine.id
-            );
-            return wait(Refusal::new(Reason::MachineLocked, message));
-        }
+    let ours = all.into_values().filter(|machine| o.frees(machine, &room.project));
+    let (locked, free): (Vec<_>, Vec<_>) = ours.partition(|machine| machine.state == MachineState::Locked);
+    if let Some(machine) = free.first() {
         return act(Action::Free {
             project: room.project.clone(),
             id: machine.id.clone(),
             allocation: machine.allocation.clone(),
             resource: machine.tags.get(tags::MACHINE_RESOURCE).unwrap_or_default().to_owned(),
         });
+    }
+    if let Some(machine) = locked.first() {
+        return wait(unlock(machine));
     }
     let had = searched.iter().any(|machine| o.frees(machine, &room.project));
     let unfinished = room.searched.as_ref().filter(|_| !had).and_then(|search| unsettled(o, search, now));
@@ -100,6 +96,15 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
         return Err(Box::new(report::deleting(o, refusal, Rest::After(left), now)));
     }
     Ok(had)
+}
+
+fn unlock(machine: &Machine) -> Refusal {
+    let why = match machine.state_description.as_str() {
+        "" => String::new(),
+        why => format!(" ({why})"),
+    };
+    let mend = format!("unlock it with metalctl machine unlock {}", machine.id);
+    Refusal::new(Reason::MachineLocked, format!("machine {} is locked{why} and cannot be freed; {mend}", machine.id))
 }
 
 /// The routes to a control plane outlive its server for a while (R22).

@@ -2,6 +2,7 @@
 
 use super::identity::{Resource, is_marked};
 use super::observed::{Named, Observed, Reach, Room, Rules, Sibling};
+use super::report::is_on_its_way;
 use crate::api::MetalStackMachine;
 use crate::control::{Caches, Context, Error, owner, server};
 use crate::metal::{Absence, View};
@@ -83,7 +84,7 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
         return Reach::Suspect(format!("{}; {mend}", suspect.why));
     }
     let named = named(o, &view, context.config.metal_interval);
-    if matches!(&named, Named::Here(machine) if !machine.phoned_home) {
+    if matches!(&named, Named::Here(machine) if is_on_its_way(machine, context.clock.now())) {
         door.hasten();
     }
     let (resource, attempt) = (o.resource(), o.attempt().unwrap_or_default());

@@ -6,16 +6,19 @@ use super::request::Refusal;
 use crate::api::{AddressType, ConditionStatus, Initialization, MachineAddress, MetalStackMachineStatus};
 use crate::conditions::Conditions;
 use crate::reason::{ConditionType, Reason};
-use crate::step::{Decision, Rest};
+use crate::step::{Decision, Rest, passed};
 use model::Timestamp;
 use model::metal::{Machine, MachineNetworkKind, MachineState};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 type Decided = Decision<super::Action, MetalStackMachineStatus>;
 
 /// metal-api's own tag, of which a label is made.
 const CHASSIS: &str = "machine.metal-stack.io/chassis";
+/// Slow hardware with many disks takes half of that.
+const INSTALLED_BY: Duration = Duration::from_secs(60 * 60);
 /// Cluster API's word for a machine that is gone (contract v1beta1).
 const GONE: &str = "UpdateError";
 
@@ -73,7 +76,7 @@ pub(super) fn seen(o: &Observed, machine: &Machine, now: Timestamp) -> Decided {
     let mut said = Conditions::default();
     said.is(ConditionType::MachineAllocated, Reason::Allocated, allocated(o, machine));
     let healthy = health(machine);
-    let rest = if machine.phoned_home { Rest::Interval } else { Rest::Soon };
+    let rest = if is_on_its_way(machine, now) { Rest::Soon } else { Rest::Interval };
     match healthy {
         Ok(message) => said.is(ConditionType::MachineHealthy, Reason::Healthy, message),
         Err(Refusal { reason, message }) => said.is_not(ConditionType::MachineHealthy, reason, message),
@@ -91,6 +94,11 @@ pub(super) fn seen(o: &Observed, machine: &Machine, now: Timestamp) -> Decided {
     status.addresses = addresses(machine);
     (status.failure_reason, status.failure_message) = (None, None);
     Decision::rest(rest, status)
+}
+
+/// Whether it is worth a look every few seconds: what has not come up after an hour is no news any more.
+pub(super) fn is_on_its_way(machine: &Machine, now: Timestamp) -> bool {
+    !machine.phoned_home && !machine.created.is_some_and(|created| passed(created, now, INSTALLED_BY))
 }
 
 /// It is being deleted, and this is waited for.

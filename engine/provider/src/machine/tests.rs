@@ -5,4 +5,5 @@ mod end;
 mod fixture;
 mod hostile;
 mod live;
+mod lives;
 mod world;

@@ -88,8 +88,9 @@ fn a_machine_on_its_way_says_how_far_it_is_and_is_looked_at_soon() {
     let mut o = running();
     let last_event = Some(MachineEvent { event: "Installing".to_owned(), time: None });
     here(&mut o, Machine { phoned_home: false, last_event, ..server(1) });
-    let (rest, said) = rests(decide(&o, at(0)));
+    let (rest, said) = rests(decide(&o, at(3599)));
     assert_eq!(rest, Rest::Soon);
+    assert_eq!(rests(decide(&o, at(3600))).0, Rest::Interval, "it will not come by looking");
     assert!(condition(&said, ConditionType::Ready).2.contains("Installing"));
 }
 
@@ -212,7 +213,7 @@ fn r15_absence_is_concluded_from_two_readings_and_a_direct_look_and_can_be_taken
     let before = status(&o);
     say(&mut o, before.clone());
     missing(&mut o, Named::Missing);
-    assert_eq!(rests(decide(&o, at(0))), (Rest::Interval, before.clone()));
+    assert_eq!(rests(decide(&o, at(0))), (Rest::Interval, before));
     missing(&mut o, Named::MissingTwice);
     assert_eq!(act(&o), Action::Look { project: project(), id: id(1) });
 

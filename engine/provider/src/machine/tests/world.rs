@@ -2,15 +2,15 @@
 //! of the door are not in it: a free that should not be is seen.
 
 use super::fixture::*;
+use crate::Reason;
 use crate::api::MetalStackMachine;
 use crate::machine::Action;
 use crate::machine::decide::decide;
 use crate::machine::observed::{Bootstrap, Named, Observed, Reach, Room, Search, Sibling};
 use crate::names;
 use crate::step::{Failure, Memory, Rest, Step};
-use crate::{ConditionType, Reason};
 use model::metal::{Machine, MachineRequest, MachineState, UserData};
-use model::{Allocation, MachineId, ProjectId, Tags, Timestamp, tags};
+use model::{Allocation, MachineId, ProjectId, Timestamp, tags};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -260,7 +260,6 @@ impl World {
                 o.memory.succeeded();
             }
             Action::Note { project, credentials, allocation } => {
-                let noted = allocation.clone();
                 self.annotate(
                     o,
                     &[
@@ -269,7 +268,7 @@ impl World {
                         (names::BLOCK_MOVE, None),
                     ],
                 );
-                if let Some(allocation) = noted {
+                if let Some(allocation) = allocation {
                     self.annotate(o, &[(names::ALLOCATION, Some(allocation.as_str()))]);
                 }
             }
@@ -362,65 +361,4 @@ pub(super) fn fresh() -> Arc<MetalStackMachine> {
         object.metadata.annotations = None;
     });
     o.object
-}
-
-#[test]
-fn from_nothing_to_running_to_nothing() {
-    for is_control_plane in [false, true] {
-        let mut o = ready();
-        o.object = fresh();
-        if is_control_plane {
-            control_plane(&mut o);
-        }
-        let mut world = World::new(o.object);
-        assert_eq!(world.settle(), Some(Rest::Interval));
-        let object = world.object.clone().unwrap();
-        assert!(object.status.as_ref().unwrap().ready);
-        assert_eq!(condition(object.status.as_ref().unwrap(), ConditionType::Ready).1, Reason::Provisioned);
-        assert!(!object.metadata.annotations.as_ref().unwrap().contains_key(names::BLOCK_MOVE));
-        assert_eq!(world.ours().len(), 1);
-        let writes = world.writes;
-        world.memory = Memory::default();
-        world.settle();
-        assert_eq!(world.writes, writes, "steady state writes nothing, after a restart neither");
-
-        world.with_cluster = false;
-        world.delete();
-        let began = world.now;
-        assert_eq!(world.settle(), None);
-        assert_eq!((world.ours().len(), world.freed.len()), (0, 1));
-        let took = Duration::try_from(world.now.duration_since(began)).unwrap();
-        assert_eq!(took >= Duration::from_secs(29), is_control_plane, "{took:?}");
-    }
-}
-
-#[test]
-fn r15_a_machine_that_vanished_is_never_replaced_under_its_object() {
-    let mut world = World::new(fresh());
-    world.settle();
-    world.machines.clear();
-    world.settle();
-    let object = world.object.clone().unwrap();
-    assert_eq!(condition(object.status.as_ref().unwrap(), ConditionType::Ready).1, Reason::DeletedExternally);
-    world.settle();
-    assert_eq!(world.allocated.len(), 1);
-    world.delete();
-    assert_eq!(world.settle(), None);
-    assert!(world.freed.is_empty());
-}
-
-#[test]
-fn what_capms_had_allocated_is_taken_over_and_freed_and_nothing_is_allocated() {
-    let mut o = ready();
-    o.object = fresh();
-    change(&mut o, |m| m.spec.provider_id = Some(provider_id(1)));
-    let mut world = World::new(o.object);
-    world.machines.insert(id(1), by_capms(1));
-    world.machines.insert(id(2), Machine { tags: Tags::new(), ..server(2) });
-    world.settle();
-    assert!(world.allocated.is_empty() && world.freed.is_empty());
-    world.with_cluster = false;
-    world.delete();
-    assert_eq!(world.settle(), None);
-    assert_eq!(world.freed.iter().map(|m| &m.id).collect::<Vec<_>>(), [&id(1)]);
 }
