@@ -63,18 +63,18 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
 /// Why nothing can be done for now, and when to look again.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Wait {
-    pub reason: Reason,
-    pub message: String,
-    pub rest: Rest,
+    pub(super) reason: Reason,
+    pub(super) message: String,
+    pub(super) rest: Rest,
 }
 
 impl Wait {
-    pub fn new(reason: Reason, message: impl Into<String>, rest: Rest) -> Self {
+    pub(super) fn new(reason: Reason, message: impl Into<String>, rest: Rest) -> Self {
         Self { reason, message: message.into(), rest }
     }
 
     /// Only another object, or another spec, helps.
-    pub fn refusal((reason, message): Refusal) -> Self {
+    pub(super) fn refusal((reason, message): Refusal) -> Self {
         Self::new(reason, message, Rest::Change)
     }
 }

@@ -21,7 +21,7 @@ pub(super) enum Health {
 }
 
 impl Health {
-    pub fn of(observed: &Observed, firewall: &Machine) -> Self {
+    pub(super) fn of(observed: &Observed, firewall: &Machine) -> Self {
         match firewall {
             _ if firewall.crash_loop => Self::CrashLoop,
             // A server that is installed is not always heard of.
@@ -32,12 +32,12 @@ impl Health {
         }
     }
 
-    pub fn is_dead(self) -> bool {
+    pub(super) fn is_dead(self) -> bool {
         matches!(self, Self::CrashLoop | Self::NotAlive)
     }
 
     /// How soon it may be another.
-    pub fn rest(self) -> Rest {
+    pub(super) fn rest(self) -> Rest {
         match self {
             Self::OnItsWay | Self::NotReady => Rest::Soon,
             Self::Good | Self::CrashLoop | Self::NotAlive => Rest::Interval,
@@ -45,7 +45,7 @@ impl Health {
     }
 
     /// Unknown while it is on its way: False is what the time until a replacement is counted from.
-    pub fn say(self, conditions: &mut Conditions, firewall: &Machine) {
+    pub(super) fn say(self, conditions: &mut Conditions, firewall: &Machine) {
         let (of, id) = (ConditionType::FirewallHealthy, &firewall.id);
         match self {
             Self::Good => conditions.is(of, Reason::Healthy, format!("Firewall {id} is alive.")),
@@ -73,7 +73,7 @@ impl Health {
     }
 
     /// Whether it has been dead for so long that another one is due (R4).
-    pub fn is_dead_for_long(self, observed: &Observed, now: Timestamp) -> bool {
+    pub(super) fn is_dead_for_long(self, observed: &Observed, now: Timestamp) -> bool {
         let unhealthy = since(observed.existing(), ConditionType::FirewallHealthy, ConditionStatus::False);
         self.is_dead() && unhealthy.is_some_and(|since| passed(since, now, observed.terms.health_timeout))
     }

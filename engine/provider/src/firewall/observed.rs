@@ -115,39 +115,39 @@ pub(super) enum Whose {
 }
 
 impl Observed {
-    pub fn existing(&self) -> &[Condition] {
+    pub(super) fn existing(&self) -> &[Condition] {
         self.status().map(|s| s.conditions.as_slice()).unwrap_or_default()
     }
 
-    pub fn status(&self) -> Option<&MetalStackFirewallDeploymentStatus> {
+    pub(super) fn status(&self) -> Option<&MetalStackFirewallDeploymentStatus> {
         self.deployment.status.as_ref()
     }
 
-    pub fn was_ready(&self) -> bool {
+    pub(super) fn was_ready(&self) -> bool {
         self.status().is_some_and(|s| s.ready)
     }
 
-    pub fn annotation(&self, key: &str) -> Option<&str> {
+    pub(super) fn annotation(&self, key: &str) -> Option<&str> {
         self.deployment.annotations().get(key).map(String::as_str)
     }
 
-    pub fn is_paused(&self) -> bool {
+    pub(super) fn is_paused(&self) -> bool {
         let infrastructure = self.infrastructure.as_ref().is_some_and(|i| i.annotations().contains_key(names::PAUSED));
         let cluster = self.cluster.as_ref().is_some_and(|c| c.is_paused());
         self.annotation(names::PAUSED).is_some() || infrastructure || cluster
     }
 
     /// The engine allocates, replaces and frees it (R3).
-    pub fn is_the_engines(&self) -> bool {
+    pub(super) fn is_the_engines(&self) -> bool {
         let slots = self.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ENGINE_SLOTS));
         slots.is_some_and(|slots| slots.split(',').any(|slot| slot.trim() == "firewall"))
     }
 
-    pub fn is_adopted(&self) -> bool {
+    pub(super) fn is_adopted(&self) -> bool {
         self.annotation(names::ORIGIN) == Some(names::ADOPTED)
     }
 
-    pub fn named(&self) -> Named {
+    pub(super) fn named(&self) -> Named {
         let text = self.deployment.spec.managed_resource_ref.as_ref().map_or("", |r| r.name.as_str());
         match server(text) {
             _ if text.is_empty() => Named::Nothing,
@@ -157,17 +157,17 @@ impl Observed {
     }
 
     /// `<namespace>.<name>`, what the tag of the deployment says.
-    pub fn deployment_tag(&self) -> String {
+    pub(super) fn deployment_tag(&self) -> String {
         format!("{}.{}", self.namespace(), self.deployment.name_any())
     }
 
     /// CAPMS's id of the cluster: that of the infrastructure.
-    pub fn cluster_tag(&self) -> Option<String> {
+    pub(super) fn cluster_tag(&self) -> Option<String> {
         let infrastructure = self.infrastructure.as_ref()?;
         Some(format!("{}.{}", infrastructure.namespace().unwrap_or_default(), infrastructure.name_any()))
     }
 
-    pub fn whose(&self, firewall: &Machine) -> Whose {
+    pub(super) fn whose(&self, firewall: &Machine) -> Whose {
         let tag = |key| firewall.tags.get(key);
         match tag(tags::FIREWALL_DEPLOYMENT_RESOURCE) {
             _ if firewall.tags.has(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE) => Whose::Engine,
@@ -179,7 +179,7 @@ impl Observed {
     }
 
     /// What the provider allocated for this deployment, and what CAPMS did and the deployment names.
-    pub fn may_free(&self, firewall: &Machine) -> bool {
+    pub(super) fn may_free(&self, firewall: &Machine) -> bool {
         let is_named = self.named() == Named::Firewall(firewall.id.clone());
         let whose = match self.whose(firewall) {
             Whose::Ours => true,
@@ -190,41 +190,41 @@ impl Observed {
     }
 
     /// The object's attempt, unless a firewall carries it already: then another is drawn for the next one.
-    pub fn unspent_attempt(&self, project: &Project) -> Option<&str> {
+    pub(super) fn unspent_attempt(&self, project: &Project) -> Option<&str> {
         let attempt = self.annotation(names::ATTEMPT).filter(|a| !a.is_empty())?;
         let mut own = project.firewalls.iter().chain(&project.freed).filter(|f| self.whose(f) == Whose::Ours);
         let carries = |f: &Arc<Machine>| f.role == MachineRole::Firewall && f.tags.has(tags::ATTEMPT, attempt);
         (!own.any(carries)).then_some(attempt)
     }
 
-    pub fn is_blocked(&self) -> bool {
+    pub(super) fn is_blocked(&self) -> bool {
         self.annotation(names::BLOCK_MOVE).is_some()
     }
 
     /// The name of a Secret: the cluster's; when that is gone, the one it was allocated with.
-    pub fn credentials(&self) -> Option<String> {
+    pub(super) fn credentials(&self) -> Option<String> {
         match &self.infrastructure {
             Some(infrastructure) => Some(infrastructure.spec.credentials_ref.as_ref()?.name.clone()),
             None => self.annotation(names::CREDENTIALS).map(str::to_owned),
         }
     }
 
-    pub fn namespace(&self) -> String {
+    pub(super) fn namespace(&self) -> String {
         self.deployment.namespace().unwrap_or_default()
     }
 
-    pub fn is_deleted(&self) -> bool {
+    pub(super) fn is_deleted(&self) -> bool {
         self.deployment.metadata.deletion_timestamp.is_some()
     }
 
     /// The provider is told to update images, and the object asks for it.
-    pub fn wants_newest_image(&self) -> bool {
+    pub(super) fn wants_newest_image(&self) -> bool {
         self.terms.image_updates && self.deployment.spec.auto_update.and_then(|a| a.machine_image) == Some(true)
     }
 }
 
 impl Project {
-    pub fn find(&self, id: &MachineId) -> Option<&Arc<Machine>> {
+    pub(super) fn find(&self, id: &MachineId) -> Option<&Arc<Machine>> {
         self.firewalls.iter().find(|f| f.id == *id)
     }
 }

@@ -220,6 +220,7 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
         }
         return match give_up(observed, successor, now) {
             Ok(Some(action)) => Decision::act(action),
+            Ok(None) if other.is_none() && !project.named_is_gone => missed(observed, id, now),
             Ok(None) => gone(observed, id, on_its_way(&successor.id), now),
             Err(wait) => gone(observed, id, wait, now),
         };
