@@ -23,7 +23,7 @@ use tempfile::TempDir;
 pub const LIMIT: Duration = Duration::from_secs(90);
 
 /// Times that are seconds to minutes in production.
-pub const SHORT: [&str; 14] = [
+pub const SHORT: [&str; 12] = [
     "--metal-interval",
     "1s",
     "--metal-haste",
@@ -36,8 +36,6 @@ pub const SHORT: [&str; 14] = [
     "1s",
     "--firewall-health-timeout",
     "2s",
-    "--firewall-replacement-pause",
-    "1s",
 ];
 
 /// The project of the sites, and somebody else's.
@@ -213,7 +211,12 @@ impl Site {
     #[track_caller]
     pub fn list(&self, kind: &str) -> Vec<Value> {
         let listed = self.client.list(objects::api_version(kind), kind, Some(&self.namespace));
-        listed.unwrap_or_else(|e| panic!("{kind}: {e}"))
+        let mut objects = listed.unwrap_or_else(|e| panic!("{kind}: {e}"));
+        for object in &mut objects {
+            object["apiVersion"] = json!(objects::api_version(kind));
+            object["kind"] = json!(kind);
+        }
+        objects
     }
 
     #[track_caller]

@@ -224,7 +224,7 @@ fn a_changed_template_replaces_the_firewall() {
 #[test]
 fn a_dead_firewall_is_replaced() {
     let Some(site) = Site::new() else { return };
-    let _provider = site.provider();
+    let _provider = site.provider_with(&["--firewall-replacement-pause", "3s"]);
     site.whole_cluster("shop", &[]);
     let old = id_of(&site.read(KIND, "shop"));
     site.incident(&old, &MachineIncident { liveliness: Some("Dead".into()), ..MachineIncident::default() });

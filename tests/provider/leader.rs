@@ -73,7 +73,7 @@ fn credentials_of_a_cluster_change_while_it_runs() {
     site.cluster("shop", &json!({"credentialsRef": {"name": "metal"}}));
     site.until_condition("MetalStackCluster", "shop", "NodeNetworkReady", "False", "CredentialsMissing");
     credentials(&site, "a wrong key", "Metal-Edit");
-    site.until_condition("MetalStackCluster", "shop", "NodeNetworkReady", "False", "Unauthorized");
+    site.until_condition("MetalStackCluster", "shop", "Ready", "False", "Unauthorized");
     assert_eq!(site.effects(), Vec::<String>::new());
     let keys = ferrofleet_tests::provider::landscape().auth;
     credentials(&site, &keys.edit, "Metal-Edit");

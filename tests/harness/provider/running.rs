@@ -63,10 +63,17 @@ impl Provider {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
+    /// What Linux tells of the process: `status`, `stat`.
+    pub fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("it runs")
+    }
+
     fn tail(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> =
-            log.lines().filter(|line| !line.contains("hyper") && !line.contains("reqwest")).collect();
+        // Of the debug lines only those that say what was decided: the others are of the HTTP clients.
+        let is_ours =
+            |line: &&str| !line.contains(" DEBUG ") || line.contains(": a step ") || line.contains("is repeated");
+        let lines: Vec<&str> = log.lines().filter(is_ours).collect();
         let from = lines.len().saturating_sub(LOG_LINES);
         format!("--- provider, last {LOG_LINES} lines of {}\n{}", lines.len(), lines[from..].join("\n"))
     }
