@@ -209,15 +209,16 @@ impl Observed {
     }
 
     /// Whether this object's deletion frees it: what we allocated for it, and what its spec names and says the same of
-    /// itself. Never what a person supplied.
+    /// itself. What a person supplied says nothing of us.
     pub(crate) fn frees(&self, machine: &Machine, project: &ProjectId) -> bool {
-        let adopted = self.annotation(names::ORIGIN) == Some(names::ADOPTED);
         let resource = self.resource();
-        let named = self.provider_id().and_then(server).is_some_and(|id| id == machine.id);
-        let ours = machine.project == *project && resource.is_on(machine) && !identity::is_of_engine(&machine.tags);
         let marked = self.attempt().is_some_and(|attempt| identity::is_marked(machine, &resource, attempt));
-        let known = !named || self.recognise(machine, project).is_ok();
-        !adopted && ours && known && (named || marked)
+        let ours = if self.provider_id().and_then(server).is_some_and(|id| id == machine.id) {
+            self.recognise(machine, project).is_ok()
+        } else {
+            marked && machine.project == *project
+        };
+        ours && resource.is_on(machine)
     }
 }
 

@@ -86,7 +86,7 @@ proptest! {
     fn i1_i2_one_machine_and_no_leak_whatever_fails(
         faults in proptest::collection::vec(fault(), 0..24),
         faults_at_the_end in proptest::collection::vec(fault(), 0..12),
-        when in 0..8_usize,
+        deleted_after in proptest::option::of(1..6_usize),
         plane in any::<bool>(),
     ) {
         let mut o = ready();
@@ -95,22 +95,22 @@ proptest! {
             control_plane(&mut o);
         }
         let mut world = World::new(o.object);
-        let all = faults.len();
         world.faults = faults.into();
-        if when < 5 {
-            world.settle();
-            prop_assert_eq!(world.ours().len(), 1);
-            prop_assert_eq!(world.allocated.len(), 1, "of {} faults", all);
-            prop_assert!(world.object.as_ref().unwrap().status.as_ref().unwrap().ready);
-        } else {
-            // Deleted in the middle of it.
-            world.passes(when);
-            prop_assert!(world.allocated.len() <= 1);
+        match deleted_after {
+            None => {
+                world.settle();
+                prop_assert_eq!(world.ours().len(), 1);
+                prop_assert_eq!(world.allocated.len(), 1);
+                prop_assert!(world.object.as_ref().unwrap().status.as_ref().unwrap().ready);
+            }
+            Some(passes) => world.passes(passes),
         }
         world.faults.extend(faults_at_the_end);
         world.delete();
         prop_assert_eq!(world.settle(), None);
+        world.later();
         prop_assert!(world.ours().is_empty(), "leaked {:?}", world.ours());
+        prop_assert!(world.allocated.len() <= 1);
     }
 
     /// D13: whatever the object says, only what is its own is freed, and at most one machine is allocated.

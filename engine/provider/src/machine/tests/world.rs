@@ -8,7 +8,7 @@ use crate::machine::Action;
 use crate::machine::decide::decide;
 use crate::machine::observed::{Bootstrap, Named, Observed, Reach, Room, Search, Sibling};
 use crate::names;
-use crate::step::{Failure, Memory, Rest, Step};
+use crate::step::{Failure, Memory, Rest, Step, passed};
 use model::metal::{Machine, MachineRequest, MachineState, UserData};
 use model::{Allocation, MachineId, ProjectId, Timestamp, tags};
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +33,9 @@ pub(super) struct World {
     pub with_cluster: bool,
     pub siblings: Vec<Sibling>,
     pub machines: BTreeMap<MachineId, Machine>,
+    /// Them as of the last bulk reading, and when that was; a process begins with a new one.
+    view: BTreeMap<MachineId, Machine>,
+    read_at: Option<Timestamp>,
     /// Calls that will still have an effect.
     late: Vec<(Timestamp, MachineRequest)>,
     pub faults: VecDeque<Fault>,
@@ -53,6 +56,8 @@ impl World {
             with_cluster: true,
             siblings: Vec::new(),
             machines: BTreeMap::new(),
+            view: BTreeMap::new(),
+            read_at: None,
             late: Vec::new(),
             faults: VecDeque::new(),
             now: at(0),
@@ -76,6 +81,7 @@ impl World {
     pub(super) fn settle(&mut self) -> Option<Rest> {
         let mut quiet = 0;
         for _ in 0..400 {
+            self.object.as_ref()?;
             let (writes, late) = (self.writes, self.late.len());
             let rest = self.pass();
             self.object.as_ref()?;
@@ -95,6 +101,12 @@ impl World {
             }
         }
         panic!("it does not come to rest: {:?}", self.object);
+    }
+
+    /// What is still under way comes to its end.
+    pub(super) fn later(&mut self) {
+        self.now = self.now.checked_add(SETTLE).unwrap();
+        self.complete_late();
     }
 
     /// So many passes, a second apart.
@@ -126,7 +138,7 @@ impl World {
                 self.act(&mut o, action, fault);
             }
             if matches!(fault, Fault::CrashBefore | Fault::CrashAfter) {
-                self.memory = Memory::default();
+                (self.memory, self.read_at) = (Memory::default(), None);
                 return None;
             }
             if self.object.is_none() {
@@ -136,7 +148,10 @@ impl World {
         panic!("a pass without an end: {:?}", decide(&o, self.now).step);
     }
 
-    fn gather(&self) -> Observed {
+    fn gather(&mut self) -> Observed {
+        if self.read_at.is_none_or(|read_at| passed(read_at, self.now, Duration::from_secs(60))) {
+            (self.view, self.read_at) = (self.machines.clone(), Some(self.now));
+        }
         let mut o = ready();
         o.object = Arc::clone(self.object.as_ref().unwrap());
         o.memory = self.memory.clone();
@@ -157,7 +172,7 @@ impl World {
         let mut room = room(Named::Nothing);
         room.reach = if self.allowed.contains(&project) {
             let id = o.provider_id().and_then(crate::control::server);
-            let here = id.as_ref().and_then(|id| self.machines.get(id)).filter(|machine| machine.project == project);
+            let here = id.as_ref().and_then(|id| self.view.get(id)).filter(|machine| machine.project == project);
             let named = match (id, here) {
                 (_, Some(machine)) => Named::Here(Arc::new(machine.clone())),
                 (Some(_), None) => Named::MissingTwice,
@@ -166,7 +181,7 @@ impl World {
             let attempt = o.attempt().unwrap_or_default();
             let mine =
                 |m: &&Machine| m.project == project && crate::machine::identity::is_marked(m, &o.resource(), attempt);
-            Reach::Open { named, marked: self.machines.values().filter(mine).cloned().map(Arc::new).collect() }
+            Reach::Open { named, marked: self.view.values().filter(mine).cloned().map(Arc::new).collect() }
         } else {
             Reach::Closed(failure(Reason::ProjectNotAllowed))
         };
@@ -219,6 +234,7 @@ impl World {
                     return refused(&mut o.memory, false);
                 }
                 let found = self.machines.get(&id).filter(|m| m.project == project).cloned().map(Arc::new);
+                self.news(&id);
                 o.memory.succeeded();
                 o.rooms.iter_mut().find(|r| r.project == project).unwrap().looked.insert(id, found);
             }
@@ -240,6 +256,7 @@ impl World {
                     }
                     _ => {
                         let machine = self.give(&request);
+                        self.news(&machine.id);
                         o.memory.unsettled_since = Some(now);
                         o.rooms[0].allocated = Some(Arc::new(machine));
                     }
@@ -284,13 +301,15 @@ impl World {
                 if matches!(fault, Fault::Refused | Fault::Silent(None)) {
                     return refused(&mut o.memory, false);
                 }
-                let machine = self.machines.remove(&id).expect("what is freed was seen a moment ago");
-                assert_eq!((&machine.project, &machine.allocation), (&project, &allocation));
-                assert_ne!(machine.state, MachineState::Locked);
-                self.freed.push(machine);
+                if let Some(machine) = self.machines.remove(&id) {
+                    assert_eq!((&machine.project, &machine.allocation), (&project, &allocation));
+                    assert_ne!(machine.state, MachineState::Locked);
+                    self.freed.push(machine);
+                }
                 if matches!(fault, Fault::Silent(Some(_))) {
                     return refused(&mut o.memory, false);
                 }
+                self.news(&id);
                 o.memory.succeeded();
                 o.rooms.iter_mut().find(|r| r.project == project).unwrap().looked.insert(id, None);
             }
@@ -309,6 +328,14 @@ impl World {
         self.allocated.push(machine.id.clone());
         self.machines.insert(machine.id.clone(), machine.clone());
         machine
+    }
+
+    /// What is written or read directly is put into the view.
+    fn news(&mut self, id: &MachineId) {
+        match self.machines.get(id) {
+            Some(machine) => self.view.insert(id.clone(), machine.clone()),
+            None => self.view.remove(id),
+        };
     }
 
     fn complete_late(&mut self) {
