@@ -101,6 +101,12 @@ const WITHOUT_SPEC: [&str; 3] = ["MetalStackCluster", "MetalStackMachine", "Meta
 /// What the derive macro cannot say.
 fn finished(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     crd.metadata.labels = Some(LABELS.iter().map(|&(key, value)| (key.to_owned(), value.to_owned())).collect());
+    // Nothing owns a firewall's template: it is a person's or Git's, and goes with no other object (D15). `clusterctl move`
+    // follows owners, and takes along what has this label.
+    if crd.spec.names.kind == "MetalStackFirewallTemplate" {
+        let labels = crd.metadata.labels.get_or_insert_default();
+        labels.insert("clusterctl.cluster.x-k8s.io/move".to_owned(), String::new());
+    }
     crd.spec.names.list_kind = Some(format!("{}List", crd.spec.names.kind));
     for version in &mut crd.spec.versions {
         let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());

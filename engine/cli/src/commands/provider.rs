@@ -32,7 +32,7 @@ const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 #[command(after_help = "Examples:\n  \
     ferrofleet provider --kubeconfig management.kubeconfig --listen 127.0.0.1:9440\n  \
     ferrofleet provider --observe    # shows what it would do, and writes nothing\n  \
-    ferrofleet provider components | kubectl apply --server-side -f -")]
+    ferrofleet provider components > infrastructure-components.yaml")]
 pub(crate) struct ProviderArgs {
     #[command(subcommand)]
     tool: Option<Tool>,
@@ -294,7 +294,7 @@ impl ProviderSettings {
                 .clone()
                 .or_else(pod_namespace)
                 .unwrap_or_else(|| NAMESPACE.to_owned()),
-            identity: format!("{}_{}", wiring::host(), uuid::Uuid::new_v4()),
+            identity: format!("ferrofleet_{}_{}", wiring::host(), uuid::Uuid::new_v4()),
         });
         let metal = MetalAccess { own, map, observe: counters };
         Ok(Provider { client, config, metal, clock: Arc::new(SystemClock), election, telemetry, paused })

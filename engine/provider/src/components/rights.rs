@@ -42,11 +42,11 @@ pub(super) const EVERYWHERE: &[Rule] = &[
         verbs: &["delete"],
     },
     Rule {
-        why: "Read for what a firewall is made from; patched with an owner, so that clusterctl move takes it along.",
+        why: "Read for what a firewall is made from.",
         group: GROUP,
         resources: &["metalstackfirewalltemplates"],
         names: &[],
-        verbs: READ_AND_PATCH,
+        verbs: READ,
     },
     Rule {
         why: "Read for sizes, of which the status says what a machine has: autoscalers start from zero with it.",

@@ -38,7 +38,7 @@ fn the_provider_has_the_rights_it_needs_and_no_other() {
         expected(&format!("{OURS}/metalstackclusters"), &["get", "list", "patch", "watch"]),
         expected(&format!("{OURS}/metalstackmachines"), &["get", "list", "patch", "watch"]),
         expected(&format!("{OURS}/metalstackfirewalldeployments"), &["delete", "get", "list", "patch", "watch"]),
-        expected(&format!("{OURS}/metalstackfirewalltemplates"), &["get", "list", "patch", "watch"]),
+        expected(&format!("{OURS}/metalstackfirewalltemplates"), &["get", "list", "watch"]),
         expected(&format!("{OURS}/metalstackmachinetemplates"), &["get", "list", "watch"]),
         expected(&format!("{OURS}/metalstackclusters/status"), &["patch"]),
         expected(&format!("{OURS}/metalstackmachines/status"), &["patch"]),
