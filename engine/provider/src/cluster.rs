@@ -3,7 +3,10 @@
 mod act;
 mod decide;
 mod delete;
+mod endpoint;
+mod firewall;
 mod gather;
+mod network;
 mod observed;
 mod search;
 

@@ -140,13 +140,13 @@ enum Whose {
 /// management cluster has another attempt. CAPMS's: without any mark, and named by the object. What was there before
 /// the object is nobody's here.
 fn whose(observed: &Observed, found: &Tags, slot: &Slot, is_named: bool) -> Option<Whose> {
-    if is_named && observed.is_adopted() {
+    let attempted = observed.attempt().is_some_and(|attempt| found.has(tags::ATTEMPT, attempt.as_str()));
+    if is_named && observed.is_adopted() && !attempted {
         return None;
     }
     match found.get(tags::MANAGED_BY) {
         None => is_named.then_some(Whose::Capms),
         Some(tags::MANAGED_BY_PROVIDER) => {
-            let attempted = observed.attempt().is_some_and(|attempt| found.has(tags::ATTEMPT, attempt.as_str()));
             let of_slot = found.has(tags::SLOT, &slot.to_string());
             (of_slot && (is_named || attempted)).then_some(Whose::Ours)
         }

@@ -109,71 +109,71 @@ pub(crate) enum Credentials {
 
 impl Observed {
     /// `<namespace>.<name>` of the MetalStackCluster, as CAPMS makes it: the value of the tags.
-    pub fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         id(&self.object)
     }
 
-    pub fn attempt(&self) -> Option<Attempt> {
+    pub(crate) fn attempt(&self) -> Option<Attempt> {
         Attempt::parse(self.object.annotations().get(names::ATTEMPT)?).ok()
     }
 
-    pub fn is_deleting(&self) -> bool {
+    pub(crate) fn is_deleting(&self) -> bool {
         self.object.metadata.deletion_timestamp.is_some()
     }
 
-    pub fn has_finalizer(&self) -> bool {
+    pub(crate) fn has_finalizer(&self) -> bool {
         self.object.finalizers().iter().any(|f| f == names::CLUSTER_FINALIZER)
     }
 
     /// Whether nothing may be done, for deletion too. An object that `clusterctl move` takes away lives on elsewhere.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         let annotations = self.object.annotations();
         self.cluster.as_ref().is_some_and(|cluster| cluster.is_paused())
             || annotations.contains_key(names::PAUSED)
             || annotations.contains_key(DELETE_FOR_MOVE)
     }
 
-    pub fn engine_owns(&self, slot: &str) -> bool {
+    pub(crate) fn engine_owns(&self, slot: &str) -> bool {
         let slots = self.object.annotations().get(names::ENGINE_SLOTS);
         slots.is_some_and(|slots| slots.split(',').any(|of| of.trim() == slot))
     }
 
-    pub fn is_adopted(&self) -> bool {
+    pub(crate) fn is_adopted(&self) -> bool {
         self.object.annotations().get(names::ORIGIN).is_some_and(|origin| origin == names::ADOPTED)
     }
 
-    pub fn node_network(&self) -> Option<&str> {
+    pub(crate) fn node_network(&self) -> Option<&str> {
         self.object.spec.node_network_id.as_deref().filter(|id| !id.is_empty())
     }
 
-    pub fn control_plane_ip(&self) -> Option<&str> {
+    pub(crate) fn control_plane_ip(&self) -> Option<&str> {
         self.object.spec.control_plane_ip.as_deref().filter(|ip| !ip.is_empty())
     }
 
     /// Name or address, and port.
-    pub fn endpoint(&self) -> Option<(&str, i64)> {
+    pub(crate) fn endpoint(&self) -> Option<(&str, i64)> {
         let endpoint = self.object.spec.control_plane_endpoint.as_ref().filter(|e| !e.host.is_empty())?;
         Some((&endpoint.host, endpoint.port))
     }
 
     /// The address that the API server is reached at, where the object says one: a name needs `controlPlaneIP` for it.
-    pub fn address(&self) -> Option<IpAddr> {
+    pub(crate) fn address(&self) -> Option<IpAddr> {
         address(&self.object)
     }
 
-    pub fn conditions(&self) -> &[Condition] {
+    pub(crate) fn conditions(&self) -> &[Condition] {
         self.object.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
     }
 
     /// Once true it stays true, also when the status got lost in a move.
-    pub fn was_provisioned(&self) -> bool {
+    pub(crate) fn was_provisioned(&self) -> bool {
         let status = self.object.status.as_ref();
         let says = status.is_some_and(|s| s.ready || s.initialization.is_some_and(|i| i.provisioned == Some(true)));
         says || self.cluster.as_ref().is_some_and(|cluster| cluster.is_infrastructure_provisioned())
     }
 
     /// How long an allocation that left no trace so far can still complete.
-    pub fn unsettled(&self, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn unsettled(&self, now: Timestamp) -> Option<Duration> {
         self.memory.is_unsettled(now, self.rules.settle).then(|| {
             let since = self.memory.unsettled_since.unwrap_or(now);
             let passed = Duration::try_from(now.duration_since(since)).unwrap_or_default();
@@ -183,7 +183,7 @@ impl Observed {
 
     /// Of what is allocated for a slot: the ecosystem's tags and our mark. A VIP never carries the cluster's id, since
     /// the cloud controller manager would take it for services.
-    pub fn allocation_tags(&self, slot: &Slot, attempt: &Attempt) -> Tags {
+    pub(crate) fn allocation_tags(&self, slot: &Slot, attempt: &Attempt) -> Tags {
         let mark = Tags::new()
             .with(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER)
             .with(tags::SLOT, slot)

@@ -3,4 +3,5 @@
 mod deletion;
 mod normal;
 mod properties;
+mod status;
 mod world;

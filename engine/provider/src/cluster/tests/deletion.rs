@@ -147,9 +147,13 @@ fn d11_only_a_network_that_was_allocated_for_the_cluster_is_freed() {
     let mut shared = with_network(our_network_tags(ATTEMPT));
     Arc::make_mut(&mut shared.leftovers().networks[0]).kind = NetworkKind::External;
     assert_eq!(shared.acts(), Action::RemoveFinalizer);
-    let mut adopted = with_network(our_network_tags(ATTEMPT));
+    let mut adopted = with_network(our_network_tags(OTHER_ATTEMPT));
     adopted.annotate(names::ORIGIN, names::ADOPTED);
     assert_eq!(adopted.acts(), Action::RemoveFinalizer);
+    // What was allocated with the object's own attempt was not there before it.
+    let mut allocated = with_network(our_network_tags(ATTEMPT));
+    allocated.annotate(names::ORIGIN, names::ADOPTED);
+    assert!(freed(&allocated));
 }
 
 // D9 and R14.
