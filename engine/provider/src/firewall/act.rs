@@ -146,8 +146,11 @@ async fn name(
     fields["spec"] = json!({"managedResourceRef": {"name": reference}});
     patch(context, observed, fields).await?;
     tracing::info!(deployment = %observed.deployment_tag(), firewall = %reference, "this is its firewall now");
+    // What came of another attempt is as unknown as before.
+    let is_settled = observed.annotation(names::ATTEMPT).is_some_and(|mine| firewall.tags.has(tags::ATTEMPT, mine));
     let memory = &mut observed.memory;
-    (memory.unsettled_since, memory.absence) = (None, Absence::default());
+    memory.absence = Absence::default();
+    memory.unsettled_since = memory.unsettled_since.filter(|_| !is_settled);
     memory.succeeded();
     with_project(observed, |project| project.named_is_gone = false);
     Ok(())

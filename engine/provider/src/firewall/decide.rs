@@ -1,7 +1,7 @@
 //! What is to be done for a firewall deployment: pure.
 
 use super::health::Health;
-use super::observed::{Action, Metal, Named, Observed, Project, Whose, generation};
+use super::observed::{Action, Metal, Named, Observed, Project, Whose, generation, serves};
 use super::template::{Refusal, blueprint};
 use super::{delete, engine, replace};
 use crate::api::{Initialization, MetalStackFirewallDeploymentStatus as Status};
@@ -98,7 +98,7 @@ fn first(observed: &Observed, project: &Project, now: Timestamp) -> Decided {
 }
 
 /// The deployment's firewall among those with its tag. After a loss of managedResourceRef there can be more than one
-/// generation: the highest that has phoned home goes first (R5).
+/// generation: the highest that serves goes first (R5); where none does, the lowest, and the others are its successors.
 fn find<'a>(observed: &Observed, project: &'a Project) -> Result<Option<&'a Arc<Machine>>, Wait> {
     let firewalls = || project.firewalls.iter().filter(|f| f.role == MachineRole::Firewall);
     let tagged = |f: &&Arc<Machine>| f.tags.has(model::tags::FIREWALL_DEPLOYMENT_RESOURCE, &observed.deployment_tag());
@@ -111,7 +111,10 @@ fn find<'a>(observed: &Observed, project: &'a Project) -> Result<Option<&'a Arc<
         return Err(Wait::new(Reason::Claimed, what, Rest::Interval));
     }
     let ours = || firewalls().filter(|f| observed.whose(f) == Whose::Ours);
-    let rank = |f: &Arc<Machine>| (f.phoned_home, generation(f));
+    let rank = |f: &Arc<Machine>| match serves(f) {
+        true => (true, i64::from(generation(f))),
+        false => (false, -i64::from(generation(f))),
+    };
     let Some(best) = ours().map(rank).max() else { return Ok(None) };
     let mut of_best = ours().filter(|f| rank(f) == best);
     match (of_best.next(), of_best.next()) {

@@ -243,6 +243,11 @@ pub(super) fn generation(firewall: &Machine) -> u32 {
     }
 }
 
+/// Whether traffic passes it, as far as metal-api tells.
+pub(super) fn serves(firewall: &Machine) -> bool {
+    firewall.phoned_home && firewall.alive && !firewall.crash_loop
+}
+
 /// What managedResourceRef says of a firewall.
 pub(super) fn reference(partition: &PartitionId, id: &MachineId) -> String {
     format!("metal://{partition}/{id}")

@@ -6,7 +6,7 @@
 
 use super::decide::{ASPECTS, Decided, Wait, allocate, finish, may_call, not_allocated, there, unblock};
 use super::health::Health;
-use super::observed::{Action, Observed, Project, Whose, generation, reference};
+use super::observed::{Action, Observed, Project, Whose, generation, reference, serves};
 use super::template::{baseline, differences, newer_image, passes_nothing, without_effect};
 use crate::api::ConditionStatus;
 use crate::conditions::{Conditions, since};
@@ -121,13 +121,10 @@ fn next(
     now: Timestamp,
 ) -> Result<Option<Action>, Wait> {
     if let Some(successor) = successor(observed, project, Some(firewall)) {
-        return replacing(observed, firewall, successor, now).map(Some);
+        return replacing(observed, project, firewall, successor, now).map(Some);
     }
-    // A predecessor, or a second one of the same generation after an unknown outcome: two announce the same routes.
-    let is_left = |f: &&Arc<Machine>| f.id != firewall.id && observed.whose(f) == Whose::Ours && observed.may_free(f);
-    if health == Health::Good
-        && let Some(left) = project.firewalls.iter().find(is_left)
-    {
+    let left = left_behind(observed, project, firewall);
+    if let Some(left) = left.filter(|left| health == Health::Good || !left.phoned_home) {
         may_call(observed, now)?;
         return Ok(Some(Action::Free(Arc::clone(left))));
     }
@@ -141,6 +138,14 @@ fn next(
             why.message(firewall)
         );
         return Err(Wait::new(Reason::FirewallOutdated, what, Rest::Interval));
+    }
+    if let Some(left) = left {
+        let what = format!(
+            "{} Firewall {} is there as well; name the one to keep in spec.managedResourceRef.name.",
+            why.message(firewall),
+            left.id
+        );
+        return Err(Wait::new(Reason::Ambiguous, what, Rest::Interval));
     }
     let pause = observed.terms.replacement_pause;
     if matches!(why, Why::Dead) && firewall.created.is_some_and(|created| !passed(created, now, pause)) {
@@ -157,6 +162,12 @@ fn next(
     })
 }
 
+/// A predecessor, or a second one of the same generation after an unknown outcome: two announce the same routes.
+fn left_behind<'a>(observed: &Observed, project: &'a Project, firewall: &Machine) -> Option<&'a Arc<Machine>> {
+    let is_left = |f: &&Arc<Machine>| f.id != firewall.id && observed.whose(f) == Whose::Ours && observed.may_free(f);
+    project.firewalls.iter().find(is_left)
+}
+
 fn is_spent(observed: &Observed, project: &Project) -> bool {
     observed.unspent_attempt(project).is_none()
 }
@@ -164,14 +175,15 @@ fn is_spent(observed: &Observed, project: &Project) -> bool {
 /// There is a successor already.
 fn replacing(
     observed: &Observed,
+    project: &Project,
     firewall: &Arc<Machine>,
     successor: &Arc<Machine>,
     now: Timestamp,
 ) -> Result<Action, Wait> {
-    if let Some(action) = give_up(observed, successor, now)? {
+    if let Some(action) = give_up(observed, project, successor, now)? {
         return Ok(action);
     }
-    if !successor.phoned_home {
+    if !serves(successor) {
         return Err(on_its_way(&successor.id));
     }
     if !observed.may_free(firewall) {
@@ -185,21 +197,31 @@ fn replacing(
     Ok(Action::Free(Arc::clone(firewall)))
 }
 
-/// A successor that has not phoned home can be freed while nobody needs it: when the template was changed once more, or
-/// when it takes too long. One that did is never freed for its predecessor: that one may be gone already.
-fn give_up(observed: &Observed, successor: &Arc<Machine>, now: Timestamp) -> Result<Option<Action>, Wait> {
+/// A successor that does not serve can be freed while nobody needs it: when the template was changed once more, or when
+/// it takes too long. Once one phoned home its predecessor may be gone already: that is looked up first.
+fn give_up(
+    observed: &Observed,
+    project: &Project,
+    successor: &Arc<Machine>,
+    now: Timestamp,
+) -> Result<Option<Action>, Wait> {
     let template = observed.template.as_ref().map(|t| baseline(&t.spec));
     let is_outdated = template.is_some_and(|now| successor.tags.get(names::FIREWALL_BASELINE) != Some(now.as_str()));
     let is_late = successor.created.is_some_and(|created| passed(created, now, observed.terms.replacement_pause));
-    if successor.phoned_home || !(is_outdated || is_late) || !observed.may_free(successor) {
+    if serves(successor) || !(is_outdated || is_late) || !observed.may_free(successor) {
         return Ok(None);
     }
     may_call(observed, now)?;
+    if successor.phoned_home && project.searched.is_none() {
+        return Ok(Some(Action::Search));
+    }
     Ok(Some(Action::Free(Arc::clone(successor))))
 }
 
 fn on_its_way(successor: &MachineId) -> Wait {
-    let what = format!("Firewall {successor} is being installed and takes over as soon as it phones home.");
+    let what = format!(
+        "Firewall {successor} is to come in its place and takes over as soon as it has phoned home and is alive."
+    );
     Wait::new(Reason::Replacing, what, Rest::Soon)
 }
 
@@ -207,7 +229,7 @@ fn on_its_way(successor: &MachineId) -> Wait {
 fn successor<'a>(observed: &Observed, project: &'a Project, of: Option<&Machine>) -> Option<&'a Arc<Machine>> {
     let is_later = |f: &&Arc<Machine>| of.is_none_or(|of| f.id != of.id && generation(f) > generation(of));
     let ours = |f: &&Arc<Machine>| f.role == MachineRole::Firewall && observed.whose(f) == Whose::Ours;
-    let rank = |f: &&Arc<Machine>| (f.phoned_home, generation(f));
+    let rank = |f: &&Arc<Machine>| (serves(f), f.phoned_home, generation(f));
     project.firewalls.iter().filter(ours).filter(is_later).max_by_key(rank)
 }
 
@@ -218,7 +240,7 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
             let baseline = successor.tags.get(names::FIREWALL_BASELINE).map(str::to_owned);
             return Decision::act(Action::Name { firewall: Arc::clone(successor), baseline });
         }
-        return match give_up(observed, successor, now) {
+        return match give_up(observed, project, successor, now) {
             Ok(Some(action)) => Decision::act(action),
             Ok(None) if other.is_none() && !project.named_is_gone => missed(observed, id, now),
             Ok(None) => gone(observed, id, on_its_way(&successor.id), now),

@@ -92,6 +92,15 @@ fn a_successor_that_never_phones_home_is_given_up() {
 }
 
 #[test]
+fn a_successor_that_phoned_home_and_died_does_not_take_over() {
+    let dead = || Machine { alive: false, ..second(true) };
+    let observed = changed().has([dead()]);
+    assert_eq!(observed.decide(10).says(Of::FirewallUpToDate).1, Reason::Replacing);
+    assert_eq!(observed.decide(3600).action(), Action::Search, "whether the old one is there yet");
+    assert_eq!(observed.searched(at(3600)).decide(3600).action(), Action::Free(Arc::new(dead())));
+}
+
+#[test]
 fn what_is_not_ours_to_free_is_not_replaced() {
     let mut by_hand = changed();
     by_hand.project().firewalls = vec![Machine { tags: model::Tags::new(), ..firewall(1, 1) }.into()];
