@@ -34,7 +34,8 @@ fn d41_ready_begins_with_the_phone_home_and_stays() {
 
 #[test]
 fn every_state_has_its_reason() {
-    let cases: [(fn(&mut Machine), ConditionStatus, Reason); 4] = [
+    type Vary = fn(&mut Machine);
+    let cases: [(Vary, ConditionStatus, Reason); 4] = [
         (|_| (), True, Reason::Healthy),
         (|f| f.alive = false, False, Reason::NotAlive),
         (|f| f.crash_loop = true, False, Reason::CrashLoop),

@@ -119,7 +119,8 @@ fn r3_what_differs_at_first_sight_is_reported_only() {
     fn network(f: &mut Machine) {
         f.networks.remove(0);
     }
-    let cases: [(fn(&mut Machine), &str); 3] = [
+    type Vary = fn(&mut Machine);
+    let cases: [(Vary, &str); 3] = [
         (|f| f.size = "old".parse().unwrap(), "size old instead of n1-medium-x86"),
         (|f| f.image = "firewall-ubuntu-2.0.1".parse().unwrap(), "image firewall-ubuntu-2.0.1 instead"),
         (network, "networks nodes-1 instead of internet, nodes-1"),
