@@ -10,6 +10,7 @@
 mod cluster;
 mod faults;
 mod firewall;
+mod hard;
 mod isolation;
 mod leader;
 mod machine;

@@ -1,0 +1,490 @@
+//! Bad days that no list has: everything at once, and what holds whatever happens.
+
+use ferrofleet_tests::peers::control_plane::{Apply, ObjectRef};
+use ferrofleet_tests::provider::objects::{Role, api_version};
+use ferrofleet_tests::provider::{PROJECT, Site, condition};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Servers by the object that they are for: never two of one.
+#[track_caller]
+fn no_object_has_two(site: &Site) {
+    let mut of: BTreeMap<String, usize> = BTreeMap::new();
+    for server in site.servers_of("machine") {
+        *of.entry(server["allocation"]["name"].to_string()).or_default() += 1;
+    }
+    assert!(of.values().all(|n| *n == 1), "{of:?}");
+    assert!(site.networks().len() <= 1 && site.addresses().len() <= 1, "{:?}", site.left());
+    assert!(site.servers_of("firewall").len() <= 1, "{:?}", site.left());
+}
+
+const NAMES: [&str; 5] = ["shop-cp-0", "shop-0", "shop-1", "shop-2", "shop-3"];
+
+fn role(name: &str) -> Role {
+    if name.contains("cp") { Role::ControlPlane } else { Role::Worker }
+}
+
+/// Lost answers and refusals by chance, and SIGKILL again and again, for a while; then good weather.
+fn chaos(site: &Site, seed: u64) {
+    let mut random = seed;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let weather = |seed: u64| {
+        let fault = |path: &str, effect: Value, n: u64| json!({"path": path, "probability": 0.25, "seed": seed * 10 + n, "effect": effect});
+        json!([
+            fault("*/allocate", json!("dropAfter"), 1),
+            fault("*/allocate", json!("dropBefore"), 2),
+            fault("*/allocate", json!({"delayMs": 700}), 3),
+            fault("*/free*", json!("dropAfter"), 4),
+            fault("*/free*", json!({"status": 500, "message": "a bad day"}), 5),
+            fault("*/find", json!("dropBefore"), 6),
+        ])
+    };
+    site.sim.set_faults(weather(seed));
+    site.cluster_with_firewall("shop", &json!({}));
+    NAMES.iter().for_each(|name| site.machine("shop", name, role(name)));
+    for _ in 0..6 {
+        let provider = site.provider();
+        std::thread::park_timeout(Duration::from_millis(900 + next(3000)));
+        provider.kill();
+        no_object_has_two(site);
+        if site.read("MetalStackCluster", "shop")["status"]["initialization"]["provisioned"] == true {
+            site.until_core_knows("shop");
+        }
+    }
+    site.sim.set_faults(json!([]));
+    let provider = site.provider();
+    site.until_core_knows("shop");
+    NAMES.iter().for_each(|name| drop(site.until_ready("MetalStackMachine", name)));
+    site.until_ready("MetalStackCluster", "shop");
+    no_object_has_two(site);
+    let created = ["network", "ip", "firewall", "machine"].map(|kind| site.count(&format!("created {kind} ")));
+    assert_eq!(created, [1, 1, 1, 5], "{:#?}", site.effects());
+    provider.kill();
+
+    site.sim.set_faults(weather(seed + 1));
+    for name in NAMES {
+        site.delete("MetalStackMachine", name);
+    }
+    site.delete("MetalStackCluster", "shop");
+    for _ in 0..4 {
+        let provider = site.provider();
+        std::thread::park_timeout(Duration::from_millis(700 + next(2500)));
+        provider.kill();
+    }
+    site.sim.set_faults(json!([]));
+    let _provider = site.provider();
+    site.until_gone("MetalStackCluster", "shop");
+    site.until_nothing_is_left();
+    let created = ["network", "ip", "firewall", "machine"].map(|kind| site.count(&format!("created {kind} ")));
+    assert_eq!(created, [1, 1, 1, 5], "{:#?}", site.effects());
+}
+
+#[test]
+fn i1_i2_any_weather_and_any_death() {
+    let from: u64 = std::env::var("FERROFLEET_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let failed: Vec<u64> = std::thread::scope(|scope| {
+        let running: Vec<_> = (from..from + 3)
+            .map(|seed| (seed, scope.spawn(move || Site::new().map(|site| chaos(&site, seed)))))
+            .collect();
+        running.into_iter().filter_map(|(seed, thread)| thread.join().is_err().then_some(seed)).collect()
+    });
+    assert!(failed.is_empty(), "seeds {failed:?}; FERROFLEET_SEED begins there");
+}
+
+/// Two providers without a lease: wrong, and nevertheless one of each.
+#[test]
+fn i1_two_providers_at_once_allocate_once() {
+    let Some(site) = Site::new() else { return };
+    let (_one, _two) = (site.provider(), site.provider());
+    site.cluster_with_firewall("shop", &json!({}));
+    NAMES.iter().for_each(|name| site.machine("shop", name, role(name)));
+    site.until_core_knows("shop");
+    NAMES.iter().for_each(|name| drop(site.until_ready("MetalStackMachine", name)));
+    site.until_ready("MetalStackCluster", "shop");
+    let created = ["network", "ip", "firewall", "machine"].map(|kind| site.count(&format!("created {kind} ")));
+    assert_eq!(created, [1, 1, 1, 5], "{:#?}", site.effects());
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// A policy of this namespace that refuses changes of the specs of our kinds, once they are there.
+fn freeze_specs(site: &Site) -> [Value; 2] {
+    let name = format!("frozen-{}", site.namespace);
+    let kinds = ["metalstackclusters", "metalstackmachines", "metalstackfirewalldeployments"];
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": site.namespace}},
+                "resourceRules": [{
+                    "apiGroups": ["infrastructure.cluster.x-k8s.io"], "apiVersions": ["v1alpha1"],
+                    "operations": ["UPDATE"], "resources": kinds,
+                }],
+            },
+            "validations": [{"expression": "object.spec == oldObject.spec", "message": "specs are frozen"}],
+        },
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]},
+    });
+    for object in [&policy, &binding] {
+        site.client().apply(object, Apply::by("ada")).unwrap_or_else(|e| panic!("{e}: {object}"));
+    }
+    site.infrastructure("probe", &json!({}));
+    let mut turn = 0;
+    site.until("the policy is in force", || {
+        turn += 1;
+        let patch = json!({"spec": {"controlPlaneIP": format!("198.18.1.{turn}")}});
+        match site.try_patch("MetalStackCluster", "probe", "", &patch) {
+            Err(refused) if refused.message.contains("specs are frozen") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    site.delete("MetalStackCluster", "probe");
+    [policy, binding]
+}
+
+/// D2 to D7: whatever is allocated, its id cannot be written down for a while.
+#[test]
+fn i1_ids_that_cannot_be_written_down_cost_nothing_twice() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider();
+    site.whole_cluster("shop", &[]);
+    let policy = freeze_specs(&site);
+    site.cluster_with_firewall("web", &json!({}));
+    site.machine("shop", "shop-0", Role::Worker);
+    let unwritten = || {
+        let created = ["network", "machine"].map(|kind| site.count(&format!("created {kind} ")));
+        if created == [2, 1] { Ok(()) } else { Err(format!("{created:?}")) }
+    };
+    site.until("a network and a server are allocated", unwritten);
+    site.until_read_again(5);
+    provider.kill();
+    let _provider = site.provider();
+    site.until_read_again(5);
+    unwritten().unwrap();
+    // What is written nowhere is found and freed all the same.
+    site.delete_whole("MetalStackMachine", "shop-0");
+    assert_eq!(site.servers_of("machine"), Vec::<Value>::new());
+    for object in &policy {
+        site.client().delete(&ObjectRef::of(object)).unwrap();
+    }
+    site.until_ready("MetalStackCluster", "web");
+    let created = ["network", "ip", "firewall", "machine"].map(|kind| site.count(&format!("created {kind} ")));
+    assert_eq!(created, [2, 2, 2, 1]);
+    site.delete_whole_cluster("web");
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// Allocations under way are brought to their end before the process ends.
+#[test]
+fn an_orderly_end_loses_no_allocation() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider();
+    site.cluster("shop", &json!({}));
+    site.until_core_knows("shop");
+    site.sim.set_faults(json!([{"path": "*/machine/allocate", "times": 1, "effect": {"delayMs": 1500}}]));
+    site.machine("shop", "shop-0", Role::Worker);
+    site.until("it is under way", || if site.sim.faults()[0].times == Some(0) { Ok(()) } else { Err("not yet") });
+    assert!(provider.stop(), "it ends well");
+    let machine = site.read("MetalStackMachine", "shop-0");
+    let id = site.only("machine")["id"].clone();
+    let named = machine["spec"]["providerID"].as_str().unwrap_or_default();
+    assert!(named.ends_with(id.as_str().unwrap()), "{machine}");
+}
+
+/// Deleted in the middle of its allocation, with nobody dying.
+#[test]
+fn i2_deleted_while_it_is_allocated() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    site.until_core_knows("shop");
+    for (n, effect) in [json!({"delayMs": 1200}), json!("dropAfter")].into_iter().enumerate() {
+        let name = format!("shop-{n}");
+        site.sim.set_faults(json!([{"path": "*/machine/allocate", "times": 1, "effect": effect}]));
+        site.machine("shop", &name, Role::Worker);
+        site.until("it is under way", || if site.sim.faults()[0].times == Some(0) { Ok(()) } else { Err("not yet") });
+        site.delete("MetalStackMachine", &name);
+        site.until_gone("MetalStackMachine", &name);
+        assert_eq!(site.servers(), Vec::<Value>::new());
+    }
+    site.sim.set_faults(json!([
+        {"path": "*/network/allocate", "times": 1, "effect": {"delayMs": 1200}},
+        {"path": "*/ip/allocate", "times": 1, "effect": {"delayMs": 1200}},
+    ]));
+    for (n, left) in [(0, 0), (1, 0)] {
+        let name = format!("web-{n}");
+        site.cluster(&name, &json!({}));
+        let struck = || if site.sim.faults()[n].times == Some(left) { Ok(()) } else { Err("not yet") };
+        site.until("it is under way", struck);
+        site.delete("MetalStackCluster", &name);
+        site.until_gone("MetalStackCluster", &name);
+    }
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// `kubectl get -o yaml`, another name, `kubectl apply`: the annotations come along.
+#[test]
+fn i1_a_copy_of_an_object_gets_its_own() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    let of = |kind: &str, name: &str| site.read(kind, name)["metadata"]["annotations"].clone();
+    let (cluster, machine) = (of("MetalStackCluster", "shop"), of("MetalStackMachine", "shop-0"));
+    site.core_cluster("copy", &json!({}));
+    let mut copy = json!({
+        "apiVersion": api_version("MetalStackCluster"), "kind": "MetalStackCluster",
+        "metadata": {"name": "copy", "annotations": cluster},
+        "spec": {"projectID": PROJECT, "partition": "muc-a"},
+    });
+    site.apply(&copy);
+    site.adopt("MetalStackCluster", "copy", "copy", "Cluster", "copy", false);
+    site.until_core_knows("copy");
+    site.machine_without_bootstrap("copy", "copy-0", Role::Worker, &json!({}), &json!({}));
+    site.patch("MetalStackMachine", "copy-0", &json!({"metadata": {"annotations": machine}}));
+    site.bootstrap("copy", "copy-0", "ignition", Some("{}"));
+    site.patch("Machine", "copy-0", &json!({"spec": {"bootstrap": {"dataSecretName": "copy-0"}}}));
+    site.until_ready("MetalStackMachine", "copy-0");
+    copy = site.read("MetalStackCluster", "copy");
+    let shop = site.read("MetalStackCluster", "shop");
+    assert_ne!(copy["spec"]["nodeNetworkID"], shop["spec"]["nodeNetworkID"]);
+    assert_ne!(copy["spec"]["controlPlaneEndpoint"], shop["spec"]["controlPlaneEndpoint"]);
+    site.delete_whole_cluster("copy");
+    site.until_ready("MetalStackMachine", "shop-0");
+    assert_eq!(site.left().len(), 4, "{:?}", site.left());
+}
+
+/// Two objects of one cluster name one server: the one that it was allocated for has it.
+#[test]
+fn i6_a_machine_that_names_the_server_of_another_frees_nothing() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    let id = site.read("MetalStackMachine", "shop-0")["spec"]["providerID"].clone();
+    site.machine_with("shop", "thief", Role::Worker, &json!({}), &json!({"providerID": id}));
+    let thief = site.until("it is judged", || {
+        let thief = site.read("MetalStackMachine", "thief");
+        if condition(&thief, "Ready").is_some() { Ok(thief) } else { Err("not yet") }
+    });
+    assert_ne!(condition(&thief, "Ready").unwrap()["status"], "True", "{thief}");
+    site.delete_whole("MetalStackMachine", "thief");
+    assert_eq!(site.servers_of("machine").len(), 1);
+    site.until_ready("MetalStackMachine", "shop-0");
+}
+
+/// R25: somebody else's address is still in the node network.
+#[test]
+fn a_network_in_use_is_waited_for() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    let network = site.until_ready("MetalStackCluster", "shop")["spec"]["nodeNetworkID"].clone();
+    let body = json!({"projectid": PROJECT, "networkid": network, "name": "theirs", "type": "static"});
+    let address = site.metal("POST", "/v1/ip/allocate", &body)["ipaddress"].as_str().unwrap().to_owned();
+    site.delete("MetalStackCluster", "shop");
+    let shop = site.until("it waits for the network", || {
+        let object = site.read("MetalStackCluster", "shop");
+        let said = condition(&object, "Deleting").is_some_and(|c| c["reason"] == "WaitingForRelease");
+        if said { Ok(object) } else { Err(object["status"].to_string()) }
+    });
+    assert!(shop["metadata"]["finalizers"].is_array());
+    site.metal("DELETE", &format!("/v1/ip/free/{address}"), &Value::Null);
+    site.until_gone("MetalStackCluster", "shop");
+    site.until_nothing_is_left();
+}
+
+/// D68 and 6.5: names and racks that are no label values.
+#[test]
+fn long_names_and_odd_racks_make_valid_servers_and_labels() {
+    let mut landscape = ferrofleet_tests::provider::landscape();
+    for group in &mut landscape.machines {
+        group.racks = vec![format!("Halle 3 / Reihe ä {}", "x".repeat(70))];
+    }
+    let Some(site) = Site::with(landscape) else { return };
+    let _provider = site.provider();
+    let cluster = format!("a-cluster-with-a-name-that-is-long-{}", "x".repeat(10));
+    site.whole_cluster(&cluster, &[]);
+    let machine = format!("{cluster}-workers-of-the-general-pool-{}", "7".repeat(15));
+    assert!(machine.len() > 63);
+    site.machine(&cluster, &machine, Role::Worker);
+    let object = site.until_ready("MetalStackMachine", &machine);
+    let server = site.only("machine");
+    let hostname = server["allocation"]["hostname"].as_str().unwrap();
+    assert!(hostname.len() <= 63 && hostname.starts_with("a-cluster-with"), "{hostname}");
+    for tag in server["tags"].as_array().unwrap() {
+        let value = tag.as_str().unwrap().split_once('=').map_or("", |(_, value)| value);
+        assert!(
+            value.len() <= 63 || value.contains('/') || value.contains(' '),
+            "metal-ccm copies it to a label: {tag}"
+        );
+    }
+    assert_eq!(object["status"]["failureDomain"], "muc-a");
+    site.delete_whole("MetalStackMachine", &machine);
+    site.delete("Machine", &machine);
+    site.delete_whole_cluster(&cluster);
+    site.until_nothing_is_left();
+}
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB25gQrPTkrgComPwwR6L+poHch3eyQfjEenMXf7ZQeT ada";
+
+#[test]
+fn what_is_asked_of_a_machine_reaches_its_server() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    site.until_core_knows("shop");
+    let storage = site.given_network(PROJECT, &json!({}));
+    site.machine_with(
+        "shop",
+        "shop-0",
+        Role::Worker,
+        &json!({}),
+        &json!({
+            "additionalNetworks": [{"networkID": "internet"}], "sshPublicKeys": [KEY],
+            "tags": ["team=payments"], "dnsServers": ["192.0.2.53"], "ntpServers": ["time.example.com"],
+            "filesystemLayout": "default",
+        }),
+    );
+    site.until_ready("MetalStackMachine", "shop-0");
+    let server = site.only("machine");
+    let allocation = &server["allocation"];
+    assert!(server["tags"].to_string().contains("team=payments"), "{server}");
+    assert!(allocation["ssh_pub_keys"].to_string().contains(KEY), "{allocation}");
+    assert!(allocation["dns_servers"].to_string().contains("192.0.2.53"), "{allocation}");
+    assert!(allocation["ntp_servers"].to_string().contains("time.example.com"), "{allocation}");
+    let networks = allocation["networks"].to_string();
+    assert!(networks.contains("\"internet\"") && !networks.contains(&storage), "{networks}");
+    let addresses = site.read("MetalStackMachine", "shop-0")["status"]["addresses"].to_string();
+    assert!(addresses.contains("ExternalIP"), "{addresses}");
+    // This very server.
+    let state = site.sim.state();
+    let free =
+        |m: &&Value| m["allocation"].is_null() && m["size"]["id"] == "n1-medium-x86" && m["partition"]["id"] == "muc-a";
+    let wanted = state["machines"].as_array().unwrap().iter().rfind(free).unwrap()["id"].as_str().unwrap().to_owned();
+    site.machine_with("shop", "shop-1", Role::Worker, &json!({}), &json!({"machineUUID": wanted}));
+    let machine = site.until_ready("MetalStackMachine", "shop-1");
+    assert_eq!(machine["spec"]["providerID"], format!("metal://muc-a/{wanted}"));
+}
+
+/// R21, and hosted control planes.
+#[test]
+fn the_port_of_the_endpoint_follows_the_control_plane() {
+    let Some(site) = Site::new() else { return };
+    let hosted = json!({
+        "controlPlaneRef": {"apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KamajiControlPlane", "name": "x"},
+    });
+    let kubeadm = json!({
+        "controlPlaneRef": {"apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KubeadmControlPlane", "name": "x"},
+        "clusterNetwork": {"apiServerPort": 8443},
+    });
+    let mut with_port = hosted.clone();
+    with_port["clusterNetwork"] = json!({"apiServerPort": 7443});
+    let given = json!({"controlPlaneEndpoint": {"host": "api.example.com", "port": 6443}});
+    let cases =
+        [("hosted", hosted, 6443), ("ported", with_port, 7443), ("kubeadm", kubeadm, 443), ("given", given, 6443)];
+    for (name, spec, _) in &cases {
+        site.core_cluster(name, spec);
+        site.infrastructure(name, &json!({}));
+        site.adopt("MetalStackCluster", name, name, "Cluster", name, false);
+    }
+    let _provider = site.provider();
+    for (name, _, port) in &cases {
+        let object = site.until_ready("MetalStackCluster", name);
+        assert_eq!(object["spec"]["controlPlaneEndpoint"]["port"], *port, "{name}");
+    }
+    let host = site.read("MetalStackCluster", "given")["spec"]["controlPlaneEndpoint"]["host"].clone();
+    assert_eq!(host, "api.example.com");
+    assert_eq!(site.addresses().len(), 3, "none for the given one");
+}
+
+/// Scale from zero.
+#[test]
+fn a_machine_template_says_what_its_machines_have() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    let template = json!({"template": {"spec": {"size": "n1-medium-x86", "image": "capms-ubuntu-1.34.2"}}});
+    site.apply(&ferrofleet_tests::provider::objects::object("MetalStackMachineTemplate", "shop", &template));
+    site.adopt("MetalStackMachineTemplate", "shop", "shop", "Cluster", "shop", false);
+    site.until("its capacity is said", || {
+        let object = site.read("MetalStackMachineTemplate", "shop");
+        let capacity = &object["status"]["capacity"];
+        if capacity["cpu"] == "8" && !capacity["memory"].is_null() { Ok(()) } else { Err(object.to_string()) }
+    });
+}
+
+/// A cluster of somebody else's making has machines of ours all the same.
+#[test]
+fn machines_of_an_externally_managed_cluster_are_allocated() {
+    let Some(site) = Site::new() else { return };
+    let network = site.given_network(PROJECT, &json!({}));
+    let endpoint = json!({"host": "api.example.com", "port": 443});
+    site.cluster("shop", &json!({"nodeNetworkID": network, "controlPlaneEndpoint": endpoint}));
+    site.annotate("MetalStackCluster", "shop", "cluster.x-k8s.io/managed-by", Some("terraform"));
+    site.patch_status("MetalStackCluster", "shop", &json!({"ready": true, "initialization": {"provisioned": true}}));
+    let before = site.read("MetalStackCluster", "shop");
+    let _provider = site.provider();
+    site.until_core_knows("shop");
+    site.machine("shop", "shop-0", Role::Worker);
+    site.until_ready("MetalStackMachine", "shop-0");
+    assert_eq!(site.read("MetalStackCluster", "shop"), before);
+}
+
+/// Sharding by label.
+#[test]
+fn only_what_the_watch_filter_names_is_touched() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider_with(&["--watch-filter", "blue"]);
+    for name in ["red", "blue"] {
+        site.core_cluster(name, &json!({}));
+        site.infrastructure(name, &json!({}));
+        let labels = json!({"metadata": {"labels": {"cluster.x-k8s.io/watch-filter": name}}});
+        site.patch("Cluster", name, &labels);
+        site.adopt("MetalStackCluster", name, name, "Cluster", name, false);
+        site.patch("MetalStackCluster", name, &labels);
+    }
+    site.until_ready("MetalStackCluster", "blue");
+    site.until_read_again(2);
+    assert_eq!(site.read("MetalStackCluster", "red").get("status"), None);
+    assert_eq!(site.networks().len(), 1);
+}
+
+/// Nothing can be freed without credentials, so nothing is let go.
+#[test]
+fn a_cluster_whose_credentials_are_gone_waits_with_its_deletion() {
+    use base64::Engine as _;
+    let Some(site) = Site::new() else { return };
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let keys = ferrofleet_tests::provider::landscape().auth;
+    let data = json!({
+        "api-url": encoded(&site.sim.url()), "api-hmac": encoded(&keys.edit), "api-hmac-auth-type": encoded("Metal-Edit"),
+    });
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "metal"}, "data": data});
+    site.apply(&secret);
+    let _provider = site.provider_without_credentials();
+    site.cluster("shop", &json!({"credentialsRef": {"name": "metal"}}));
+    site.until_core_knows("shop");
+    site.machine("shop", "shop-0", Role::Worker);
+    site.until_ready("MetalStackMachine", "shop-0");
+    site.delete("Secret", "metal");
+    site.delete("MetalStackMachine", "shop-0");
+    site.until("it says what is missing", || {
+        let said = site.said("MetalStackMachine", "shop-0", "Deleting");
+        if said.1 == "CredentialsMissing" { Ok(()) } else { Err(format!("{said:?}")) }
+    });
+    assert_eq!(site.servers().len(), 1);
+    site.apply(&secret);
+    site.until_gone("MetalStackMachine", "shop-0");
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
