@@ -116,6 +116,8 @@ words! {
         FirewallNotReady,
         Replacing,
         Deleting,
+        /// The object goes and something stays, since nothing says that it was allocated for it.
+        LeftBehind,
         Freed,
     }
 }
@@ -175,6 +177,7 @@ impl Reason {
                 | Self::NotAlive
                 | Self::CrashLoop
                 | Self::ReclaimFailed
+                | Self::LeftBehind
         )
     }
 }

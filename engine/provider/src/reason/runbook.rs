@@ -78,6 +78,7 @@ fn text(reason: Reason) -> (&'static str, &'static str) {
         Reason::FirewallNotReady => ("The firewall is not well; the cluster's traffic may stand.", "See the conditions of the MetalStackFirewallDeployment."),
         Reason::Replacing => ("A new firewall is on its way; the old one serves until it has phoned home.", ""),
         Reason::Deleting => ("The object is being deleted.", ""),
+        Reason::LeftBehind => ("The object goes, and what the message names stays allocated: nothing says that it was allocated for this object.", "Look whose it is; free it with `metalctl` when nobody uses it."),
         Reason::Freed => ("It was freed.", ""),
     }
 }
