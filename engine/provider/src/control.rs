@@ -12,12 +12,13 @@ mod leader;
 mod manager;
 mod patch;
 mod queues;
+mod secrets;
 mod telemetry;
 
 pub(crate) use caches::{Caches, owner};
 pub use config::{Config, Scope};
 pub(crate) use context::Context;
-pub(crate) use drive::{Kind, Reported, reconcile};
+pub(crate) use drive::{Kind, Reported};
 pub use error::Error;
 pub(crate) use known::server;
 pub use leader::Election;

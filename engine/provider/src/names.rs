@@ -25,13 +25,18 @@ pub const FIREWALL_BASELINE: &str = ours!("firewall-baseline");
 /// The Secret with the cloud controller manager's credentials, or `inherit` (R12).
 pub const CCM_CREDENTIALS: &str = ours!("ccm-credentials");
 pub const INHERIT: &str = "inherit";
-/// A person's word that a finding is known: `suspect`.
+/// A person's word that a finding is known: `suspect-until:<RFC 3339 time>`. It ends by itself, so that the next restored
+/// database is not believed because of the last one.
 pub const ACK: &str = ours!("ack");
-pub const ACK_SUSPECT: &str = "suspect";
+/// As messages show it.
+pub const ACK_SUSPECT: &str = "suspect-until:<time, as 2026-01-31T12:00:00Z>";
 
 pub const CLUSTER_FINALIZER: &str = "metal-stack.infrastructure.cluster.x-k8s.io/cluster";
 pub const MACHINE_FINALIZER: &str = "metal-stack.infrastructure.cluster.x-k8s.io/machine";
 pub const FIREWALL_FINALIZER: &str = "metal-stack.infrastructure.cluster.x-k8s.io/firewall-deployment";
+
+/// On the Secrets of `credentialsRef`, while something may have to be freed with them.
+pub const CREDENTIALS_FINALIZER: &str = "metal-stack.infrastructure.cluster.x-k8s.io/credentials";
 
 /// Holds up `clusterctl move` while an allocation is under way.
 pub const BLOCK_MOVE: &str = "clusterctl.cluster.x-k8s.io/block-move";
@@ -45,3 +50,23 @@ pub const WATCH_FILTER_LABEL: &str = "cluster.x-k8s.io/watch-filter";
 pub const FIELD_MANAGER: &str = "ferrofleet-provider";
 /// CAPMS's, so that never both act.
 pub const LEASE: &str = "6fca141d.cluster.x-k8s.io";
+
+/// Whether the value of [`ACK`] says that a suspicion is known, at this time.
+pub(crate) fn acknowledges(value: &str, now: model::Timestamp) -> bool {
+    let until = value.strip_prefix("suspect-until:").and_then(|time| time.trim().parse::<model::Timestamp>().ok());
+    until.is_some_and(|until| now < until)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::acknowledges;
+
+    #[test]
+    fn an_acknowledgement_ends_by_itself() {
+        let now = "2026-01-31T12:00:00Z".parse().unwrap();
+        assert!(acknowledges("suspect-until:2026-01-31T12:00:01Z", now));
+        for not in ["suspect-until:2026-01-31T12:00:00Z", "suspect-until:", "suspect", "suspect-until:tomorrow", ""] {
+            assert!(!acknowledges(not, now), "{not}");
+        }
+    }
+}

@@ -71,6 +71,7 @@ pub(super) async fn look(context: &Context, observed: &mut Observed) {
     };
     let interval = context.config.metal_interval;
     let Observed { object, memory, .. } = observed;
+    let trusted = suspect(object, &view).is_none();
     let network = object.spec.node_network_id.as_deref().and_then(|id| NetworkId::parse(id).ok());
     let address = address(object);
     let named: Vec<String> =
@@ -80,14 +81,15 @@ pub(super) async fn look(context: &Context, observed: &mut Observed) {
         None => Presence::Missing,
         Some(id) => {
             let here = view.network(id).cloned();
-            presence(&view, &door, memory, interval, id.as_str(), here, door.network_now(id)).await
+            presence((&view, trusted), &door, memory, interval, id.as_str(), here, door.network_now(id)).await
         }
     };
     let seen_address = match &address {
         None => Presence::Missing,
         Some(address) => {
             let here = view.ips.get(address).cloned();
-            presence(&view, &door, memory, interval, &address.to_string(), here, ip_now(&door, *address)).await
+            presence((&view, trusted), &door, memory, interval, &address.to_string(), here, ip_now(&door, *address))
+                .await
         }
     };
     observed.metal = Ok(Seen {
@@ -104,7 +106,7 @@ async fn ip_now(door: &ProjectDoor, address: IpAddr) -> Result<Option<Arc<model:
 
 /// R15: two readings without it, and then a find by its id.
 async fn presence<T>(
-    view: &View,
+    (view, trusted): (&View, bool),
     door: &ProjectDoor,
     memory: &mut Memory,
     interval: Duration,
@@ -116,7 +118,7 @@ async fn presence<T>(
         memory.absences.remove(id);
         return Presence::Here(here);
     }
-    let mut absence = memory.absences.get(id).copied().unwrap_or_default().seen(false, view, interval);
+    let mut absence = memory.absences.get(id).copied().unwrap_or_default().seen(false, view, interval, trusted);
     if absence.must_ask() {
         match ask.await {
             Ok(Some(here)) => {
@@ -150,7 +152,7 @@ pub(super) async fn door(context: &Context, object: &MetalStackCluster) -> Resul
 
 fn suspect(object: &MetalStackCluster, view: &View) -> Option<Failure> {
     let suspect = view.suspect.as_ref()?;
-    let acknowledged = object.annotations().get(names::ACK).is_some_and(|ack| ack == names::ACK_SUSPECT);
+    let acknowledged = object.annotations().get(names::ACK).is_some_and(|ack| names::acknowledges(ack, view.read_at));
     if acknowledged {
         return None;
     }

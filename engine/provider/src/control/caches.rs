@@ -3,6 +3,7 @@
 use super::config::Scope;
 use super::credentials::Credentials;
 use super::queues::Queues;
+use super::secrets::Releases;
 use crate::api::{
     MetalStackCluster, MetalStackFirewallDeployment, MetalStackFirewallTemplate, MetalStackMachine,
     MetalStackMachineTemplate,
@@ -79,6 +80,10 @@ pub(crate) fn owner(object: &impl ResourceExt, kind: &str, group: &str) -> Optio
     owner.map(|o| o.name.clone())
 }
 
+fn is_deleted(object: &impl ResourceExt) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
 fn is_of(object: &impl ResourceExt, namespace: &str, cluster: &str) -> bool {
     object.namespace().as_deref() == Some(namespace)
         && object.labels().get(names::CLUSTER_NAME_LABEL).is_some_and(|name| name == cluster)
@@ -90,6 +95,7 @@ pub(super) fn start(
     scope: &Scope,
     queues: &Queues,
     credentials: &Arc<Credentials>,
+    releases: &Releases,
 ) -> (Caches, impl Future<Output = ()> + Send + use<>) {
     let all = watcher::Config::default;
     let ours = || match &scope.watch_filter {
@@ -105,7 +111,12 @@ pub(super) fn start(
     let (machine_templates, watch_machine_templates) = watched::<MetalStackMachineTemplate>(client, scope, ours());
     let caches =
         Caches { clusters, machines, metal_clusters, metal_machines, firewalls, firewall_templates, machine_templates };
-    let due = Arc::new(Due { caches: caches.clone(), queues: queues.clone(), credentials: Arc::clone(credentials) });
+    let due = Arc::new(Due {
+        caches: caches.clone(),
+        queues: queues.clone(),
+        credentials: Arc::clone(credentials),
+        releases: releases.clone(),
+    });
     let secrets = secrets(client, scope, Arc::clone(&due));
     let on = |due: &Arc<Due>| Arc::clone(due);
     let (a, b, c, d, e, f, g) = (on(&due), on(&due), on(&due), on(&due), on(&due), on(&due), on(&due));
@@ -220,6 +231,7 @@ struct Due {
     caches: Caches,
     queues: Queues,
     credentials: Arc<Credentials>,
+    releases: Releases,
 }
 
 impl Due {
@@ -240,6 +252,7 @@ impl Due {
 
     fn metal_cluster(&self, infrastructure: &MetalStackCluster) {
         self.queues.clusters.add_object(infrastructure);
+        self.may_release(infrastructure, infrastructure.spec.credentials_ref.as_ref().map(|r| &r.name));
         let Some(namespace) = infrastructure.namespace() else { return };
         let owner = owner(infrastructure, "Cluster", "cluster.x-k8s.io");
         if let Some(cluster) = owner.or_else(|| infrastructure.labels().get(names::CLUSTER_NAME_LABEL).cloned()) {
@@ -252,11 +265,13 @@ impl Due {
 
     fn metal_machine(&self, machine: &MetalStackMachine) {
         self.queues.machines.add_object(machine);
+        self.may_release(machine, machine.annotations().get(names::CREDENTIALS));
         self.infrastructure_of(machine);
     }
 
     fn firewall(&self, firewall: &MetalStackFirewallDeployment) {
         self.queues.firewalls.add_object(firewall);
+        self.may_release(firewall, firewall.annotations().get(names::CREDENTIALS));
         let (namespace, name) = (firewall.namespace(), firewall.name_any());
         let refers = |cluster: &MetalStackCluster| {
             cluster.namespace() == namespace
@@ -280,6 +295,9 @@ impl Due {
     fn secret(&self, secret: &PartialObjectMeta<Secret>) {
         let (namespace, name) = (secret.namespace(), secret.name_any());
         self.credentials.forget(namespace.as_deref().unwrap_or_default(), &name);
+        if secret.finalizers().iter().any(|f| f == names::CREDENTIALS_FINALIZER) && is_deleted(secret) {
+            self.releases.look(namespace.as_deref().unwrap_or_default(), &name);
+        }
         let uses = |cluster: &MetalStackCluster| {
             let annotated = cluster.annotations().get(names::CCM_CREDENTIALS).is_some_and(|of| *of == name);
             let written = owner(secret, "Cluster", "cluster.x-k8s.io");
@@ -289,6 +307,13 @@ impl Due {
         };
         for cluster in self.caches.metal_clusters.state_filter(uses) {
             self.queues.clusters.add_object(&cluster);
+        }
+    }
+
+    /// The Secret of an object that goes, or went, may be one that nothing else needs.
+    fn may_release(&self, object: &impl ResourceExt, secret: Option<&String>) {
+        if let (true, Some(namespace), Some(secret)) = (is_deleted(object), object.namespace(), secret) {
+            self.releases.look(&namespace, secret);
         }
     }
 

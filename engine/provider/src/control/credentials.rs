@@ -18,25 +18,34 @@ pub(crate) const AUTH_TYPE: &str = "api-hmac-auth-type";
 
 /// The Secrets that were read and have not changed since.
 #[derive(Debug, Default)]
-pub(crate) struct Credentials(Mutex<HashMap<CredentialName, CredentialValues>>);
+pub(crate) struct Credentials(Mutex<Read>);
+
+#[derive(Debug, Default)]
+struct Read {
+    values: HashMap<CredentialName, CredentialValues>,
+    /// Counts changes: what was being read when one came is not kept.
+    changes: u64,
+}
 
 impl Credentials {
     /// The next use reads it again.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.read().remove(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() });
+        let mut read = self.read();
+        read.changes += 1;
+        read.values.remove(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() });
     }
 
     /// What this Secret said when it was read; None when it changed since.
     pub fn known(&self, namespace: &str, name: &str) -> Option<CredentialValues> {
-        self.read().get(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }).cloned()
+        self.read().values.get(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }).cloned()
     }
 
     /// What this Secret says now.
     pub fn note(&self, namespace: &str, name: &str, values: CredentialValues) {
-        self.read().insert(CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }, values);
+        self.read().values.insert(CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }, values);
     }
 
-    fn read(&self) -> MutexGuard<'_, HashMap<CredentialName, CredentialValues>> {
+    fn read(&self) -> MutexGuard<'_, Read> {
         // Each entry is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,9 +70,13 @@ impl Context {
     /// What a Secret says, read once until it changes.
     pub async fn credential_values(&self, namespace: &str, name: &str) -> Result<CredentialValues, Failure> {
         let key = CredentialName { namespace: namespace.to_owned(), name: name.to_owned() };
-        if let Some(values) = self.credentials.read().get(&key) {
-            return Ok(values.clone());
-        }
+        let before = {
+            let read = self.credentials.read();
+            if let Some(values) = read.values.get(&key) {
+                return Ok(values.clone());
+            }
+            read.changes
+        };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret = match api.get_opt(name).await {
             Ok(Some(secret)) => secret,
@@ -79,7 +92,13 @@ impl Context {
         };
         let values = CredentialValues::new(&url, &hmac, text(AUTH_TYPE).as_deref())
             .map_err(|error| missing(&key, &error.to_string()))?;
-        self.credentials.read().insert(key, values.clone());
+        if !self.config.observe {
+            super::secrets::hold(&self.client, &secret).await;
+        }
+        let mut read = self.credentials.read();
+        if read.changes == before {
+            read.values.insert(key, values.clone());
+        }
         Ok(values)
     }
 }

@@ -2,43 +2,57 @@
 
 use super::caches::Caches;
 use crate::api::{Condition, ConditionStatus};
-use crate::metal::Known;
+use crate::metal::{Known, ProjectMap};
 use crate::names;
-use crate::reason::Reason;
+use crate::reason::{ConditionType, Reason};
 use kube::Resource as _;
 use kube::core::ObjectMeta;
 use model::{MachineId, NetworkId, PartitionId, ProjectId};
 
-/// Of the clusters of this project, their machines and firewalls. What is on its way out, or known to be gone, is not
-/// counted: its absence is no news.
-pub(crate) fn known(caches: &Caches, project: &ProjectId) -> Known {
+/// Of the clusters of this project, their machines and firewalls, as far as they were once seen in it: what somebody
+/// only wrote down, or has no business in the project, must not make it suspect for all others (I6). What is on its way
+/// out, or known to be gone, is not counted: its absence is no news.
+pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &ProjectId) -> Known {
     let mut known = Known::default();
+    let allowed = |object: &ObjectMeta| {
+        map.is_none_or(|map| map.allows(object.namespace.as_deref().unwrap_or_default(), project))
+    };
     for infrastructure in caches.metal_clusters.state() {
-        let conditions = infrastructure.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
-        if infrastructure.spec.project_id != project.as_str() || !counts(infrastructure.meta(), conditions) {
+        let status = infrastructure.status.as_ref();
+        let conditions = status.map(|s| &s.conditions[..]).unwrap_or_default();
+        let provisioned = status.and_then(|s| s.initialization).and_then(|i| i.provisioned) == Some(true);
+        let seen = provisioned || is_true(conditions, ConditionType::NodeNetworkReady);
+        let of_project = infrastructure.spec.project_id == project.as_str() && allowed(infrastructure.meta());
+        if !of_project || !seen || !counts(infrastructure.meta(), conditions) {
             continue;
         }
         let spec = &infrastructure.spec;
         known.networks.extend(spec.node_network_id.as_deref().and_then(|id| NetworkId::parse(id).ok()));
         known.partitions.extend(PartitionId::parse(&spec.partition).ok());
     }
-    let of_project = |object: &ObjectMeta| {
-        let written = object.annotations.as_ref().and_then(|all| all.get(names::PROJECT));
-        written.is_some_and(|of| of == project.as_str())
-    };
+    let noted = |object: &ObjectMeta, key: &str| object.annotations.as_ref().and_then(|all| all.get(key)).cloned();
+    let of_project =
+        |object: &ObjectMeta| allowed(object) && noted(object, names::PROJECT).is_some_and(|of| of == project.as_str());
     for machine in caches.metal_machines.state() {
         let conditions = machine.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
-        if of_project(machine.meta()) && counts(machine.meta(), conditions) {
+        let seen = noted(machine.meta(), names::ALLOCATION).is_some();
+        if seen && of_project(machine.meta()) && counts(machine.meta(), conditions) {
             known.machines.extend(machine.spec.provider_id.as_deref().and_then(server));
         }
     }
     for firewall in caches.firewalls.state() {
         let conditions = firewall.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
-        if of_project(firewall.meta()) && counts(firewall.meta(), conditions) {
+        let seen = noted(firewall.meta(), names::FIREWALL_BASELINE).is_some()
+            || is_true(conditions, ConditionType::FirewallAllocated);
+        if seen && of_project(firewall.meta()) && counts(firewall.meta(), conditions) {
             known.machines.extend(firewall.spec.managed_resource_ref.as_ref().and_then(|r| server(&r.name)));
         }
     }
     known
+}
+
+fn is_true(conditions: &[Condition], of: ConditionType) -> bool {
+    conditions.iter().any(|c| c.type_ == of.as_str() && c.status == ConditionStatus::True)
 }
 
 fn counts(object: &ObjectMeta, conditions: &[Condition]) -> bool {

@@ -8,6 +8,7 @@ use super::drive::{Kind, reconcile};
 use super::error::Error;
 use super::leader::{Election, Leadership};
 use super::queues::{Queue, Queues};
+use super::secrets::{self, Releases};
 use super::telemetry::{Outcome, Telemetry};
 use crate::api::MetalStackCluster;
 use crate::capi::Cluster;
@@ -26,6 +27,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 /// After a pass that failed for the API server's sake.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -108,13 +110,19 @@ impl Provider {
         let (machine_templates, due_templates) = Queue::new();
         let queues = Queues { clusters, machines, firewalls, machine_templates };
         let credentials = Arc::new(Credentials::default());
-        let (caches, watching) = caches::start(&self.client, &self.config.scope, &queues, &credentials);
+        let (releases, due_secrets) = Releases::new();
+        let (caches, watching) = caches::start(&self.client, &self.config.scope, &queues, &credentials, &releases);
         self.telemetry.leads(caches.clone());
-        let watching = tokio::spawn(watching);
+        let mut background = JoinSet::new();
+        background.spawn(watching);
         let mut ended = stop.clone();
         tokio::select! {
             () = caches.until_ready() => {}
             () = asked(&mut ended) => {}
+        }
+        if !self.config.observe {
+            let release = secrets::release(self.client.clone(), caches.clone(), queues, due_secrets);
+            background.spawn(release);
         }
         self.telemetry.reconciles();
         tracing::info!(
@@ -131,7 +139,7 @@ impl Provider {
             controller::<crate::firewall::Firewalls>(&context, &caches.firewalls, due_firewalls, &stop),
             controller::<crate::machine_template::Templates>(&context, &caches.machine_templates, due_templates, &stop),
         );
-        watching.abort();
+        background.shutdown().await;
         Ok(())
     }
 
@@ -163,7 +171,8 @@ impl Provider {
             ..Settings::default()
         };
         let caches = caches.clone();
-        let known = Arc::new(move |project: &ProjectId| super::known::known(&caches, project));
+        let map = self.metal.map.clone();
+        let known = Arc::new(move |project: &ProjectId| super::known::known(&caches, map.as_ref(), project));
         Doors::new(settings, self.metal.own.clone(), known, Arc::clone(&self.metal.observe), Arc::clone(&self.clock))
     }
 }

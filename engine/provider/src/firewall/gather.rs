@@ -9,7 +9,7 @@ use crate::reason::Reason;
 use crate::step::{Failure, Memory};
 use kube::ResourceExt as _;
 use model::metal::{Have, Image, Machine, MachineRole};
-use model::{ImageId, MachineId, ProjectId, tags};
+use model::{ImageId, MachineId, ProjectId, Timestamp, tags};
 use std::sync::Arc;
 
 pub(super) async fn gather(
@@ -71,7 +71,7 @@ async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
         Ok(view) => view,
         Err(failure) => return Metal::Unread((&failure).into()),
     };
-    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(observed)) {
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(observed, view.read_at)) {
         let message = format!(
             "{}; nothing is done there until it clears, or the MetalStackCluster is annotated {}={}.",
             suspect.why,
@@ -115,7 +115,12 @@ async fn look(
         observed.memory.absence = Absence::default();
         return (false, None);
     };
-    let absence = observed.memory.absence.seen(view.machines.contains_key(&id), view, context.config.metal_interval);
+    let absence = observed.memory.absence.seen(
+        view.machines.contains_key(&id),
+        view,
+        context.config.metal_interval,
+        is_acknowledged(observed, view.read_at),
+    );
     let mut found = None;
     observed.memory.absence = if absence.must_ask() { ask(door, &id, absence, &mut found).await } else { absence };
     (observed.memory.absence.is_concluded(), found)
@@ -142,10 +147,10 @@ async fn newest_image(observed: &Observed, door: &ProjectDoor) -> Option<ImageId
 }
 
 /// A person's word that what is missing is really missing.
-fn is_acknowledged(observed: &Observed) -> bool {
+fn is_acknowledged(observed: &Observed, now: Timestamp) -> bool {
     let of_cluster = observed.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
     let ack = of_cluster.map(String::as_str).or_else(|| observed.annotation(names::ACK));
-    ack == Some(names::ACK_SUSPECT)
+    ack.is_some_and(|ack| names::acknowledges(ack, now))
 }
 
 impl Observed {

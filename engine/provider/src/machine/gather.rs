@@ -9,7 +9,7 @@ use crate::metal::{Absence, View};
 use crate::names;
 use crate::step::Memory;
 use kube::ResourceExt as _;
-use model::{MachineId, ProjectId};
+use model::{MachineId, ProjectId, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
         Ok(view) => view,
         Err(failure) => return Reach::Closed((&failure).into()),
     };
-    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(o)) {
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(o, view.read_at)) {
         let mend = format!(
             "nothing is done there until it clears, or the MetalStackCluster is annotated {}={}",
             names::ACK,
@@ -94,9 +94,9 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
 }
 
 /// A person's word that what is missing is really missing.
-fn is_acknowledged(o: &Observed) -> bool {
+fn is_acknowledged(o: &Observed, now: Timestamp) -> bool {
     let of_cluster = o.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
-    of_cluster.or_else(|| o.object.annotations().get(names::ACK)).is_some_and(|ack| ack == names::ACK_SUSPECT)
+    of_cluster.or_else(|| o.object.annotations().get(names::ACK)).is_some_and(|ack| names::acknowledges(ack, now))
 }
 
 /// What providerID names, in this reading and in those before.
@@ -107,7 +107,7 @@ fn named(o: &mut Observed, view: &View, interval: Duration) -> Named {
         return Named::Nothing;
     };
     let found = view.machines.get(&id);
-    o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval);
+    o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval, is_acknowledged(o, view.read_at));
     match found {
         Some(machine) => Named::Here(Arc::clone(machine)),
         None if o.memory.absence.is_concluded() => Named::Gone,

@@ -20,12 +20,13 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// After a look at a view; `has` says whether the resource is in it. A suspect view says nothing about absence.
+    /// After a look at a view; `has` says whether the resource is in it. A suspect view says nothing about absence, unless
+    /// it is `trusted`: a person acknowledged it.
     #[must_use]
-    pub fn seen(self, has: bool, view: &View, interval: Duration) -> Self {
+    pub fn seen(self, has: bool, view: &View, interval: Duration, trusted: bool) -> Self {
         match self {
             _ if has => Self::Present,
-            _ if view.suspect.is_some() => self,
+            _ if view.suspect.is_some() && !trusted => self,
             Self::Present => Self::Missed { round: view.round, read_at: view.read_at },
             Self::Missed { round, read_at } if round != view.round && apart(read_at, view.read_at, interval) => {
                 Self::MissedTwice

@@ -113,7 +113,7 @@ fn r15_an_unknown_partition_or_project_is_suspect_and_the_words_are_stable() {
 
 #[test]
 fn r15_gone_is_absent_in_two_readings_an_interval_apart_and_in_a_find() {
-    let seen = |absence: Absence, round, second| absence.seen(false, &view(round, second), MINUTE);
+    let seen = |absence: Absence, round, second| absence.seen(false, &view(round, second), MINUTE, false);
     let first = seen(Absence::default(), 1, 0);
     assert_eq!(seen(first, 1, 0), first, "the same reading twice");
     assert_eq!(seen(first, 2, 59), first, "too soon");
@@ -125,7 +125,7 @@ fn r15_gone_is_absent_in_two_readings_an_interval_apart_and_in_a_find() {
     assert_eq!(second.asked(true), Absence::Present);
     assert!(seen(second.asked(false), 4, 120).is_concluded());
     for absence in [first, second, second.asked(false)] {
-        assert_eq!(absence.seen(true, &view(9, 500), MINUTE), Absence::Present);
+        assert_eq!(absence.seen(true, &view(9, 500), MINUTE, false), Absence::Present);
     }
 }
 
@@ -133,7 +133,9 @@ fn r15_gone_is_absent_in_two_readings_an_interval_apart_and_in_a_find() {
 fn r15_a_suspect_view_says_nothing_about_absence() {
     let mut suspicious = view(2, 60);
     suspicious.suspect = Some(Suspect { missing: 9, of: 9, why: String::new() });
-    let first = Absence::default().seen(false, &view(1, 0), MINUTE);
-    assert_eq!(first.seen(false, &suspicious, MINUTE), first);
-    assert_eq!(Absence::default().seen(false, &suspicious, MINUTE), Absence::Present);
+    let first = Absence::default().seen(false, &view(1, 0), MINUTE, false);
+    assert_eq!(first.seen(false, &suspicious, MINUTE, false), first);
+    assert_eq!(Absence::default().seen(false, &suspicious, MINUTE, false), Absence::Present);
+    let acknowledged = first.seen(false, &suspicious, MINUTE, true);
+    assert_ne!(acknowledged, first, "a person said that it is so");
 }
