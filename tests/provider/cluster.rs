@@ -295,6 +295,30 @@ fn addresses_of_the_cloud_controller_manager_go_with_the_cluster() {
     assert_eq!(kept["tags"], json!(["team=payments"]));
 }
 
+/// D1: the cloud controller manager takes addresses without tags of its own, and with the cluster's id, for services.
+#[test]
+fn the_control_planes_address_goes_also_when_a_service_uses_it() {
+    let Some(site) = Site::new() else { return };
+    let id = format!("{}.shop", site.namespace);
+    let tags = [
+        format!("cluster.metal-stack.io/id={id}"),
+        "metal-stack.infrastructure.cluster.x-k8s.io/purpose=control-plane".to_owned(),
+        format!("cluster.metal-stack.io/id/namespace/service={id}/default/web"),
+    ];
+    let capms = site.given_address(PROJECT, "ephemeral", &tags.each_ref().map(String::as_str));
+    site.cluster("shop", &endpoint(&capms));
+    // D12: this one is a person's.
+    let persons = site.given_address(PROJECT, "ephemeral", &[&tags[2].replace(".shop", ".other")]);
+    site.cluster("other", &endpoint(&persons));
+    let _provider = site.provider();
+    site.until_ready(KIND, "shop");
+    site.until_ready(KIND, "other");
+    site.delete_whole_cluster("shop");
+    site.delete_whole_cluster("other");
+    assert_eq!(site.left(), [format!("ip {persons}")]);
+    assert_eq!(site.addresses()[0]["tags"].as_array().map_or(0, Vec::len), 0);
+}
+
 /// R7: slots of the engine are never filled here.
 #[test]
 fn slots_of_the_engine_are_waited_for() {

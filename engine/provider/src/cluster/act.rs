@@ -87,13 +87,16 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
         }
         Action::UntagAddress { address, .. } => {
             let id = observed.id();
-            match door.update_ip(address, None, |ip| Some(without_services(&id, &ip.tags))).await {
-                Ok(_) | Err(DoorError::Metal(MetalError::NotFound { .. })) => {}
+            let stays = match door.update_ip(address, None, |ip| Some(without_services(&id, &ip.tags))).await {
+                Ok(ip) => Some(ip),
+                Err(DoorError::Metal(MetalError::NotFound { .. })) => None,
                 Err(error) => return Err(other(error)),
-            }
+            };
             observed.memory.succeeded();
+            // Without the service's tag it may be the control plane's address, which is freed yet.
             if let Some(left) = &mut observed.found.leftovers {
                 left.addresses.retain(|ip| ip.address != address);
+                left.addresses.extend(stays);
             }
         }
         Action::FreeNetwork { id, labels, without } => {

@@ -76,7 +76,8 @@ fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
     let own: Vec<(&str, &str)> = ip.tags.iter().filter(is_own).collect();
     let (_, service) = own.first()?;
     let others = ip.tags.iter().any(|tag| !is_own(&tag));
-    if ip.kind == IpKind::Ephemeral && !others {
+    // The manager takes any address without tags for services: also one that a person supplied for the control plane.
+    if ip.kind == IpKind::Ephemeral && !others && !is_named(observed, ip) {
         return Some(Action::FreeAddress {
             address: ip.address,
             allocation: ip.allocation.clone(),
@@ -98,22 +99,31 @@ fn is_service_of(id: &str, key: &str, value: &str) -> bool {
 
 fn of_control_plane(observed: &Observed, ip: &Ip) -> Option<Action> {
     let id = observed.id();
-    let spec = &observed.object.spec;
-    let host = spec.control_plane_endpoint.as_ref().and_then(|endpoint| endpoint.host.parse().ok());
-    let given = spec.control_plane_ip.as_ref().and_then(|address| address.parse().ok());
-    let is_named = [host, given].contains(&Some(ip.address));
+    // A service of another cluster uses it.
+    if ip.tags.get(tags::SERVICE).is_some() {
+        return None;
+    }
     let slot = Slot::Vip;
-    let (tags, without) = match whose(observed, &ip.tags, &slot, is_named)? {
-        Whose::Ours => (with_names(ours(&ip.tags, &slot), &slot, &id), Tags::new()),
+    let unused = Tags::new().with(tags::SERVICE, "");
+    let (tags, without) = match whose(observed, &ip.tags, &slot, is_named(observed, ip))? {
+        Whose::Ours => (with_names(ours(&ip.tags, &slot), &slot, &id), unused),
         // A static one is a person's: CAPMS allocates ephemeral ones, and keeps static ones too.
         Whose::Capms if ip.kind == IpKind::Ephemeral => {
             let tags = Tags::new().with(tags::CLUSTER_ID, &id).with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
-            (tags, Tags::new().with(tags::MANAGED_BY, ""))
+            (tags, unused.with(tags::MANAGED_BY, ""))
         }
         Whose::Capms => return None,
     };
     let has_all = tags.iter().all(|(key, value)| ip.tags.has(key, value));
     has_all.then(|| Action::FreeAddress { address: ip.address, allocation: ip.allocation.clone(), tags, without })
+}
+
+/// Whether the object says that its API server is there.
+fn is_named(observed: &Observed, ip: &Ip) -> bool {
+    let spec = &observed.object.spec;
+    let host = spec.control_plane_endpoint.as_ref().and_then(|endpoint| endpoint.host.parse().ok());
+    let given = spec.control_plane_ip.as_ref().and_then(|address| address.parse().ok());
+    [host, given].contains(&Some(ip.address))
 }
 
 fn own_network(observed: &Observed, network: &Network) -> Option<(model::NetworkId, Tags, Tags)> {

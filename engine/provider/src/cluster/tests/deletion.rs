@@ -161,10 +161,12 @@ fn d11_only_a_network_that_was_allocated_for_the_cluster_is_freed() {
 fn d9_addresses_of_services_go_with_the_cluster() {
     let with = |kind, strings: &[&str]| {
         let tags = strings.iter().map(|s| s.replace("S=", &format!("{}=", tags::SERVICE)));
-        with_vip(kind, Tags::from_address_strings(tags))
+        let mut observed = with_vip(kind, Tags::new());
+        observed.leftovers().addresses = vec![Arc::new(ip("198.18.0.99", kind, Tags::from_address_strings(tags)))];
+        observed
     };
     let freed = with(IpKind::Ephemeral, &["S=default.shop/web/a", "S=default.shop/web/b"]);
-    assert!(vip_is_freed(&freed), "both services are the cluster's");
+    assert!(matches!(freed.acts(), Action::FreeAddress { .. }), "both services are the cluster's");
     let untagged = |observed: &Observed| match observed.acts() {
         Action::UntagAddress { tags, .. } => tags.to_strings(),
         other => panic!("{other:?}"),
@@ -179,6 +181,24 @@ fn d9_addresses_of_services_go_with_the_cluster() {
     // The slash: `default.shop2` is another cluster.
     let longer = with(IpKind::Ephemeral, &["S=default.shop2/web/a"]);
     assert_eq!(longer.acts(), Action::RemoveFinalizer);
+}
+
+// The cloud controller manager may have taken it for a service: then that tag goes first, and the address after it.
+#[test]
+fn d1_an_address_of_the_control_plane_that_a_service_used_goes_too() {
+    let service = |cluster: &str| format!("{}={cluster}/web/a", tags::SERVICE);
+    for tags in [capms_vip_tags(), our_vip_tags(ATTEMPT)] {
+        let strings = |more: String| Tags::from_address_strings(tags.to_strings().into_iter().chain([more]));
+        let used = with_vip(IpKind::Ephemeral, strings(service(ID)));
+        let Action::UntagAddress { tags: stays, .. } = used.acts() else { panic!("{:?}", used.acts()) };
+        assert_eq!(stays, tags);
+        assert!(vip_is_freed(&with_vip(IpKind::Ephemeral, stays)));
+        // As long as a service of another cluster needs it, it stays.
+        assert!(!vip_is_freed(&with_vip(IpKind::Ephemeral, strings(service("default.other")))));
+    }
+    // D12: a person's address was not made by the manager, whatever it wrote there.
+    let given = with_vip(IpKind::Ephemeral, Tags::from_address_strings([service(ID)]));
+    assert!(matches!(given.acts(), Action::UntagAddress { .. }));
 }
 
 #[test]
