@@ -16,7 +16,7 @@ use crate::api::{Condition, MetalStackMachine, MetalStackMachineStatus};
 use crate::control::{Context, Error, Kind, Reported};
 use crate::step::{Decision, Memory};
 use model::metal::MachineRequest;
-use model::{Allocation, MachineId, ProjectId, Timestamp};
+use model::{Allocation, MachineId, ProjectId, Tags, Timestamp};
 use observed::Observed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,11 +99,11 @@ pub(crate) enum Action {
         allocation: Option<Allocation>,
     },
     Label(BTreeMap<&'static str, String>),
-    /// `resource`: the value of its tag `machine-resource`.
+    /// `proof`: what its tags must say.
     Free {
         project: ProjectId,
         id: MachineId,
         allocation: Allocation,
-        resource: String,
+        proof: Tags,
     },
 }

@@ -77,8 +77,8 @@ pub(super) async fn act(context: &Context, o: &mut Observed, action: Action) -> 
             patch(context, o, annotate(&annotations)).await
         }
         Action::Label(labels) => label(context, o, json!({"metadata": {"labels": labels}})).await,
-        Action::Free { project, id, allocation, resource } => {
-            free(context, o, &project, id, allocation, &resource).await;
+        Action::Free { project, id, allocation, proof } => {
+            free(context, o, &project, id, allocation, proof).await;
             Ok(())
         }
     }
@@ -120,20 +120,18 @@ async fn search(context: &Context, o: &mut Observed, project: &ProjectId, contro
     let at = context.clock.now();
     let Some(door) = door(context, o, project).await else { return };
     let resource = o.resource();
-    let cluster = o.cluster_id().filter(|_| control_planes);
+    let clusters = if control_planes { o.cluster_resources() } else { Vec::new() };
     let found = async {
         let mut mine = Vec::new();
         for form in resource.forms() {
             mine.extend(door.find_machines(None, &Tags::new().with(tags::MACHINE_RESOURCE, form)).await?);
         }
-        let control_planes = match cluster {
-            Some(cluster) => {
-                let tags = Tags::new().with(tags::CLUSTER_RESOURCE, cluster);
-                let tags = tags.with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
-                door.find_machines(Some(MachineRole::Machine), &tags).await?
-            }
-            None => Vec::new(),
-        };
+        let mut control_planes = Vec::new();
+        for cluster in clusters {
+            let tags = Tags::new().with(tags::CLUSTER_RESOURCE, cluster);
+            let tags = tags.with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+            control_planes.extend(door.find_machines(Some(MachineRole::Machine), &tags).await?);
+        }
         Ok(Search { at, mine, control_planes })
     };
     match found.await {
@@ -193,14 +191,10 @@ async fn free(
     project: &ProjectId,
     id: MachineId,
     allocation: Allocation,
-    resource: &str,
+    proof: Tags,
 ) {
     let Some(door) = door(context, o, project).await else { return };
-    let expected = Expected {
-        allocation: Some(allocation),
-        tags: Tags::new().with(tags::MACHINE_RESOURCE, resource),
-        ..Expected::new(project, id.clone())
-    };
+    let expected = Expected { allocation: Some(allocation), tags: proof, ..Expected::new(project, id.clone()) };
     let outcome = door.free_machine(&expected).await;
     match outcome {
         Ok(FreeOutcome::Freed | FreeOutcome::Gone) => {

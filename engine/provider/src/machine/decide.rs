@@ -91,7 +91,7 @@ fn known(o: &Observed, room: &Room, machine: &Machine, now: Timestamp) -> Decide
 /// What deletion needs when no other object is left; written once, also for what CAPMS allocated. Nothing holds up a
 /// move any more.
 fn note(o: &Observed, room: &Room, machine: &Machine) -> Option<Action> {
-    let ours = o.resource().is_on(machine);
+    let ours = o.own_tag(machine).is_some();
     let lacks = |key| o.annotation(key).is_none();
     let credentials = o.credentials() != o.annotation(names::CREDENTIALS);
     let blocked = o.object.annotations().contains_key(names::BLOCK_MOVE);

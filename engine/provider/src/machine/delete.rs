@@ -2,7 +2,6 @@
 
 use super::Action;
 use super::decide::{Decided, failure, unsettled};
-
 use super::observed::{Observed, Reach, Room};
 use super::report;
 use super::request::Refusal;
@@ -11,7 +10,7 @@ use crate::names;
 use crate::reason::Reason;
 use crate::step::{Decision, Rest, passed};
 use model::metal::{Machine, MachineState};
-use model::{MachineId, Timestamp, tags};
+use model::{MachineId, Tags, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,12 +77,7 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
     let ours = all.into_values().filter(|machine| o.frees(machine, &room.project));
     let (locked, free): (Vec<_>, Vec<_>) = ours.partition(|machine| machine.state == MachineState::Locked);
     if let Some(machine) = free.first() {
-        return act(Action::Free {
-            project: room.project.clone(),
-            id: machine.id.clone(),
-            allocation: machine.allocation.clone(),
-            resource: machine.tags.get(tags::MACHINE_RESOURCE).unwrap_or_default().to_owned(),
-        });
+        return act(free_of(o, room, machine));
     }
     if let Some(machine) = locked.first() {
         return wait(unlock(machine));
@@ -96,6 +90,16 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
         return Err(Box::new(report::deleting(o, refusal, Rest::After(left), now)));
     }
     Ok(had)
+}
+
+pub(super) fn free_of(o: &Observed, room: &Room, machine: &Machine) -> Action {
+    let proof = o.own_tag(machine).into_iter().fold(Tags::new(), |proof, (key, value)| proof.with(key, value));
+    Action::Free {
+        project: room.project.clone(),
+        id: machine.id.clone(),
+        allocation: machine.allocation.clone(),
+        proof,
+    }
 }
 
 fn unlock(machine: &Machine) -> Refusal {

@@ -20,19 +20,24 @@ pub(crate) fn hostname(name: &str) -> String {
     shortened(name, |c| if plain(c) { c } else { '-' })
 }
 
-/// The values of the tag `machine-resource` that name this object: the one we write, and CAPMS's where that differs.
-/// A tag becomes a label of the node, which has at most 63 characters, so what is longer is shortened with a hash.
+/// The tag of CAPMS up to 0.3.0, before there was `machine-resource`: the UID of the MetalStackMachine.
+pub(crate) const MACHINE_UID: &str = "metal-stack.infrastructure.cluster.x-k8s.io/machine-id";
+
+/// The values of the tag `machine-resource` that name this object: the one we write, and CAPMS's where they differ. A tag
+/// becomes a label of the node, which has at most 63 characters, so what is longer is shortened with a hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resource {
     ours: String,
     full: String,
+    /// As CAPMS wrote it up to 0.5; never written.
+    old: String,
 }
 
 impl Resource {
     pub(crate) fn of(namespace: &str, name: &str) -> Self {
         let full = format!("{namespace}.{name}");
         let ours = if is_label_value(&full) { full.clone() } else { shortened(&full, |c| c) };
-        Self { ours, full }
+        Self { ours, full, old: old_form(namespace, name) }
     }
 
     /// What we write.
@@ -43,7 +48,7 @@ impl Resource {
     /// All that is searched for.
     pub(crate) fn forms(&self) -> impl Iterator<Item = &str> {
         let other = (self.full != self.ours).then_some(self.full.as_str());
-        std::iter::once(self.ours.as_str()).chain(other)
+        std::iter::once(self.ours.as_str()).chain(other).chain([self.old.as_str()])
     }
 
     pub(crate) fn is(&self, value: &str) -> bool {
@@ -54,6 +59,11 @@ impl Resource {
     pub(crate) fn is_on(&self, machine: &Machine) -> bool {
         machine.role == MachineRole::Machine && machine.tags.get(tags::MACHINE_RESOURCE).is_some_and(|of| self.is(of))
     }
+}
+
+/// How CAPMS from 0.3.1 to 0.5 wrote an object into a tag.
+pub(crate) fn old_form(namespace: &str, name: &str) -> String {
+    format!("{namespace}/{name}")
 }
 
 /// Whether we allocated it, for this attempt of this object.
@@ -127,7 +137,8 @@ mod tests {
     #[test]
     fn long_names_of_objects_are_shortened_and_both_forms_are_known() {
         let short = Resource::of("payments", "shop-1");
-        assert_eq!((short.as_str(), short.forms().count()), ("payments.shop-1", 1));
+        assert_eq!(short.forms().collect::<Vec<_>>(), ["payments.shop-1", "payments/shop-1"]);
+        assert_eq!(short.as_str(), "payments.shop-1");
         let name = "shop-".repeat(14);
         let long = Resource::of("payments", &name);
         assert!(is_label_value(long.as_str()), "{long:?}");

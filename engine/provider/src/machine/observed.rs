@@ -7,7 +7,7 @@ use crate::control::server;
 use crate::names;
 use crate::step::{Failure, Memory};
 use kube::ResourceExt as _;
-use model::metal::{Machine, UserData};
+use model::metal::{Machine, MachineRole, UserData};
 use model::{MachineId, ProjectId, Timestamp, tags};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -124,9 +124,23 @@ impl Observed {
         Resource::of(&self.namespace(), &self.object.name_any())
     }
 
-    /// `<namespace>.<name>` of the Cluster, as CAPMS has it.
-    pub(crate) fn cluster_id(&self) -> Option<String> {
-        self.cluster.as_ref().map(|cluster| format!("{}.{}", self.namespace(), cluster.name_any()))
+    /// The values of the tag `cluster-resource` of its cluster's machines, the one we write first: they name the
+    /// MetalStackCluster, as with CAPMS.
+    pub(crate) fn cluster_resources(&self) -> Vec<String> {
+        let forms = |name: String| {
+            let namespace = self.namespace();
+            vec![format!("{namespace}.{name}"), identity::old_form(&namespace, &name)]
+        };
+        self.infrastructure.as_ref().map(|infrastructure| forms(infrastructure.name_any())).unwrap_or_default()
+    }
+
+    /// The tag with which a machine says that it is this object's.
+    pub(crate) fn own_tag<'a>(&self, machine: &'a Machine) -> Option<(&'static str, &'a str)> {
+        if let Some(of) = machine.tags.get(tags::MACHINE_RESOURCE) {
+            return self.resource().is_on(machine).then_some((tags::MACHINE_RESOURCE, of));
+        }
+        let of = machine.tags.get(identity::MACHINE_UID).filter(|_| machine.role == MachineRole::Machine)?;
+        (self.object.metadata.uid.as_deref() == Some(of)).then_some((identity::MACHINE_UID, of))
     }
 
     pub(crate) fn provider_id(&self) -> Option<&str> {
@@ -197,7 +211,7 @@ impl Observed {
         if identity::is_of_engine(&machine.tags) {
             return Err(format!("machine {id} belongs to the engine"));
         }
-        if machine.role != model::metal::MachineRole::Machine {
+        if machine.role != MachineRole::Machine {
             return Err(format!("machine {id} is a firewall"));
         }
         match self.annotation(names::ALLOCATION) {
@@ -218,7 +232,7 @@ impl Observed {
         } else {
             marked && machine.project == *project
         };
-        ours && resource.is_on(machine)
+        ours && self.own_tag(machine).is_some()
     }
 }
 

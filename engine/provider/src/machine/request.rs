@@ -39,6 +39,14 @@ pub(crate) struct Wanted {
     pub secret: String,
 }
 
+/// What the tags of a machine say of its cluster.
+struct ClusterTags {
+    /// `<namespace>.<name>` of the Cluster: `METAL_CLUSTER_ID` of the cloud controller manager.
+    id: String,
+    /// That of the MetalStackCluster.
+    resource: String,
+}
+
 impl Wanted {
     pub(super) fn with(mut self, attempt: &str, data: UserData) -> MachineRequest {
         self.request.tags = self.request.tags.with(tags::ATTEMPT, attempt);
@@ -97,20 +105,25 @@ pub(crate) fn wanted(
     }
     let spec = &o.object.spec;
     let node = parsed("MetalStackCluster's nodeNetworkID", network, NetworkId::parse)?;
-    let (name, cluster_id) = (o.object.name_any(), format!("{}.{}", o.namespace(), cluster.name_any()));
+    let (name, namespace) = (o.object.name_any(), o.namespace());
+    // The cloud controller manager knows the Cluster; CAPMS, and who looks for machines, the MetalStackCluster.
+    let of_cluster = ClusterTags {
+        id: format!("{namespace}.{}", cluster.name_any()),
+        resource: format!("{namespace}.{}", infrastructure.name_any()),
+    };
     let hostname = identity::hostname(&name);
-    let placement = format!("{}={cluster_id}", tags::CLUSTER_RESOURCE);
+    let placement = format!("{}={}", tags::CLUSTER_RESOURCE, of_cluster.resource);
     let request = MachineRequest {
         project,
         name: hostname.clone(),
-        description: format!("{0}/{name} for cluster {0}/{1}", o.namespace(), cluster.name_any()),
+        description: format!("{namespace}/{name} for cluster {namespace}/{}", cluster.name_any()),
         size: parsed("size", &spec.size, SizeId::parse)?,
         image: parsed("image", &spec.image, ImageId::parse)?,
         networks: networks(node, spec)?,
         ips: Vec::new(),
         ssh_public_keys: spec.ssh_public_keys.clone(),
         user_data: None,
-        tags: all_tags(o, &cluster_id, &partition, &hostname)?,
+        tags: all_tags(o, &of_cluster, &partition, &hostname)?,
         placement_tags: vec![placement],
         uuid: uuid(spec)?,
         filesystem_layout: spec.filesystem_layout.clone().filter(|layout| !layout.is_empty()),
@@ -164,7 +177,7 @@ fn dns_servers(spec: &MetalStackMachineSpec) -> Result<Vec<std::net::IpAddr>, Re
 
 /// Those of the spec, and over them those that say whose the machine is. The cloud controller manager makes labels of
 /// the node of all of them.
-fn all_tags(o: &Observed, cluster_id: &str, partition: &PartitionId, hostname: &str) -> Result<Tags, Refusal> {
+fn all_tags(o: &Observed, of: &ClusterTags, partition: &PartitionId, hostname: &str) -> Result<Tags, Refusal> {
     let spec = &o.object.spec;
     if let Some(reserved) = spec.reserved_tag() {
         return Err(Refusal::spec("tags", format!("`{reserved}` is the provider's to set; take another key")));
@@ -176,13 +189,13 @@ fn all_tags(o: &Observed, cluster_id: &str, partition: &PartitionId, hostname: &
             return Err(Refusal::spec("tags", format!("`{key}={value}` {rule}")));
         }
     }
-    if !identity::is_label_value(cluster_id) {
+    if let Some(long) = [&of.id, &of.resource].into_iter().find(|value| !identity::is_label_value(value)) {
         let rule = "is longer than 63 characters, which no tag of a node may be; take a shorter name or namespace";
-        return Err(Refusal::new(Reason::InvalidSpec, format!("the cluster's id `{cluster_id}` {rule}")));
+        return Err(Refusal::new(Reason::InvalidSpec, format!("the cluster's id `{long}` {rule}")));
     }
     let tags = Tags::from_strings(&spec.tags)
-        .with(tags::CLUSTER_ID, cluster_id)
-        .with(tags::CLUSTER_RESOURCE, cluster_id)
+        .with(tags::CLUSTER_ID, &of.id)
+        .with(tags::CLUSTER_RESOURCE, &of.resource)
         .with(tags::MACHINE_RESOURCE, o.resource().as_str())
         .with(HOSTNAME, hostname)
         .with(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER)

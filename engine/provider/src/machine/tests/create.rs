@@ -181,6 +181,20 @@ fn d51_d52_placement_follows_a_tag_that_machines_carry() {
     assert_eq!(request.tags.get(tags::CLUSTER_ID), Some("default.shop"));
 }
 
+/// With a ClusterClass the two have different names: `METAL_CLUSTER_ID` is the Cluster's, all else goes by the other.
+#[test]
+fn the_cluster_is_named_as_the_cloud_controller_manager_and_as_capms_name_it() {
+    let mut o = ready();
+    infrastructure(&mut o, |i| i.metadata.name = Some("shop-x7k2p".into()));
+    let request = request(o.clone());
+    assert_eq!(request.tags.get(tags::CLUSTER_ID), Some("default.shop"));
+    assert_eq!(request.tags.get(tags::CLUSTER_RESOURCE), Some("default.shop-x7k2p"));
+    assert_eq!(request.placement_tags, [format!("{}=default.shop-x7k2p", tags::CLUSTER_RESOURCE)]);
+    assert_eq!(o.cluster_resources(), ["default.shop-x7k2p", "default/shop-x7k2p"]);
+    infrastructure(&mut o, |i| i.metadata.name = Some("c".repeat(60)));
+    assert_eq!(held(&o).0, Reason::InvalidSpec);
+}
+
 #[test]
 fn d68_a_long_name_makes_a_valid_request_that_is_found_again() {
     let mut o = ready();

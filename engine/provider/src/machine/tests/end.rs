@@ -4,9 +4,10 @@ use super::fixture::*;
 use crate::api::MetalStackMachineStatus;
 use crate::machine::Action;
 use crate::machine::decide::decide;
+use crate::machine::identity::MACHINE_UID;
 use crate::machine::observed::{Named, Observed, Reach, Search};
 use crate::reason::Reason;
-use crate::step::{Decision, Memory, Rest};
+use crate::step::{Decision, Memory, Rest, Step};
 use crate::{ConditionType, names};
 use model::metal::{Machine, MachineRole, MachineState};
 use model::{Allocation, ProjectId, Tags, tags};
@@ -34,7 +35,12 @@ fn unwritten() -> Observed {
 
 fn free(n: u32) -> Action {
     let Machine { allocation, .. } = server(n);
-    Action::Free { project: project(), id: id(n), allocation, resource: "default.shop-1".into() }
+    Action::Free {
+        project: project(),
+        id: id(n),
+        allocation,
+        proof: Tags::new().with(tags::MACHINE_RESOURCE, "default.shop-1"),
+    }
 }
 
 fn waits(o: &Observed) -> (Reason, String) {
@@ -65,6 +71,28 @@ fn what_capms_allocated_is_freed_as_well() {
     annotate(&mut o, names::ALLOCATION, None);
     looked(&mut o, Some(by_capms(1)));
     assert_eq!(act(&o), free(1));
+}
+
+/// CAPMS 0.3.1 to 0.5 wrote `<namespace>/<name>`, and before that the UID of the object.
+#[test]
+fn what_capms_of_old_allocated_is_freed_by_what_it_says() {
+    let forms = [
+        (tags::MACHINE_RESOURCE, "default/shop-1", true),
+        (MACHINE_UID, "u", true),
+        (tags::MACHINE_RESOURCE, "default/shop-2", false),
+        (MACHINE_UID, "another", false),
+    ];
+    for (key, value, is_freed) in forms {
+        let mut o = ending();
+        annotate(&mut o, names::ATTEMPT, None);
+        annotate(&mut o, names::ALLOCATION, None);
+        let Machine { allocation, .. } = server(1);
+        looked(&mut o, Some(Machine { tags: Tags::new().with(key, value), ..server(1) }));
+        let proof = Tags::new().with(key, value);
+        let free = Action::Free { project: project(), id: id(1), allocation, proof };
+        let step = decide(&o, at(0)).step;
+        assert_eq!(step == Step::Act(free), is_freed, "{key}={value}: {step:?}");
+    }
 }
 
 #[test]

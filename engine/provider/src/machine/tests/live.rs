@@ -4,6 +4,7 @@ use super::fixture::*;
 use crate::api::{AddressType, ConditionStatus, Initialization, MetalStackMachineStatus};
 use crate::machine::Action;
 use crate::machine::decide::decide;
+use crate::machine::identity::MACHINE_UID;
 use crate::machine::observed::{Named, Observed, Reach};
 use crate::reason::Reason;
 use crate::step::Rest;
@@ -152,6 +153,23 @@ fn what_capms_allocated_is_taken_over_by_notes_alone() {
     annotate(&mut o, names::PROJECT, Some(PROJECT));
     annotate(&mut o, names::ALLOCATION, Some("allocation-1"));
     assert_eq!(ready_of(&status(&o)).0, ConditionStatus::True);
+}
+
+/// CAPMS 0.3.1 to 0.5, and before.
+#[test]
+fn what_capms_of_old_allocated_is_recognised() {
+    for (key, value) in [(tags::MACHINE_RESOURCE, "default/shop-1"), (MACHINE_UID, "u")] {
+        let mut o = running();
+        here(&mut o, Machine { tags: Tags::new().with(key, value), ..server(1) });
+        for key in [names::PROJECT, names::ALLOCATION, names::ATTEMPT] {
+            annotate(&mut o, key, None);
+        }
+        let allocation = Some(server(1).allocation);
+        assert_eq!(act(&o), Action::Note { project: project(), credentials: None, allocation });
+        annotate(&mut o, names::PROJECT, Some(PROJECT));
+        annotate(&mut o, names::ALLOCATION, Some("allocation-1"));
+        assert_eq!(ready_of(&status(&o)).0, ConditionStatus::True);
+    }
 }
 
 #[test]

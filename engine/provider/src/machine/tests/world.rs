@@ -222,7 +222,8 @@ impl World {
                 let is = |m: &&Machine, key, value: &str| m.project == project && m.tags.get(key) == Some(value);
                 let arc = |m: &Machine| Arc::new(m.clone());
                 let resource = o.resource();
-                let mine = self.machines.values().filter(|m| is(m, tags::MACHINE_RESOURCE, resource.as_str())).map(arc);
+                let of = |m: &&Machine| m.tags.get(tags::MACHINE_RESOURCE).is_some_and(|of| resource.is(of));
+                let mine = self.machines.values().filter(|m| m.project == project).filter(of).map(arc);
                 let planes =
                     self.machines.values().filter(|m| is(m, tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE)).map(arc);
                 let control_planes = if control_planes { planes.collect() } else { Vec::new() };
