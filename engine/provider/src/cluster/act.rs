@@ -58,8 +58,8 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
     let other = |error: DoorError| Failure { unknown_outcome: false, ..Failure::from(&error) };
     match action {
         Action::SearchNetworks => {
-            let labels = Tags::new().with(tags::CLUSTER_ID, observed.id());
-            observed.found.networks = Some(door.find_networks(&labels).await.map_err(other)?);
+            // CAPMS's ids have had several forms, and the project one list.
+            observed.found.networks = Some(door.find_networks(&Tags::new()).await.map_err(other)?);
         }
         Action::SearchVips => {
             let purpose = Tags::new().with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
@@ -77,7 +77,7 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
             observed.memory.succeeded();
         }
         Action::SearchLeftovers => {
-            observed.found.leftovers = Some(leftovers(&door, observed).await.map_err(other)?);
+            observed.found.leftovers = Some(leftovers(&door).await.map_err(other)?);
         }
         Action::FreeAddress { address, allocation, tags, without } => {
             let expected =
@@ -140,10 +140,9 @@ fn freed(
     Ok(())
 }
 
-/// By tags, not only what the object names: a crash may have left what nobody wrote down.
-async fn leftovers(door: &ProjectDoor, observed: &Observed) -> Result<Leftovers, DoorError> {
-    let labels = Tags::new().with(tags::CLUSTER_ID, observed.id());
-    let networks = door.find_networks(&labels).await?;
+/// Not only what the object names: a crash may have left what nobody wrote down.
+async fn leftovers(door: &ProjectDoor) -> Result<Leftovers, DoorError> {
+    let networks = door.find_networks(&Tags::new()).await?;
     let addresses = door.find_ips(&Tags::new()).await?;
     Ok(Leftovers { networks, addresses, in_use: None })
 }

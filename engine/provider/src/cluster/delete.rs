@@ -109,7 +109,7 @@ fn of_control_plane(observed: &Observed, ip: &Ip) -> Option<Action> {
         Whose::Ours => (with_names(ours(&ip.tags, &slot), &slot, &id), unused),
         // A static one is a person's: CAPMS allocates ephemeral ones, and keeps static ones too.
         Whose::Capms if ip.kind == IpKind::Ephemeral => {
-            let tags = Tags::new().with(tags::CLUSTER_ID, &id).with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+            let tags = as_capms(observed, &ip.tags)?.with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
             (tags, unused.with(tags::MANAGED_BY, ""))
         }
         Whose::Capms => return None,
@@ -135,7 +135,7 @@ fn own_network(observed: &Observed, network: &Network) -> Option<(model::Network
     let slot = Slot::Network;
     let (labels, without) = match whose(observed, &network.labels, &slot, is_named)? {
         Whose::Ours => (with_names(ours(&network.labels, &slot), &slot, &id), Tags::new()),
-        Whose::Capms => (Tags::new().with(tags::CLUSTER_ID, &id), Tags::new().with(tags::MANAGED_BY, "")),
+        Whose::Capms => (as_capms(observed, &network.labels)?, Tags::new().with(tags::MANAGED_BY, "")),
     };
     let has_all = labels.iter().all(|(key, value)| network.labels.has(key, value));
     has_all.then(|| (network.id.clone(), labels, without))
@@ -171,6 +171,11 @@ fn ours(found: &Tags, slot: &Slot) -> Tags {
         Some(attempt) => mark.with(tags::ATTEMPT, attempt),
         None => mark,
     }
+}
+
+/// CAPMS's mark as it was read, in whichever form it wrote the cluster's id.
+fn as_capms(observed: &Observed, found: &Tags) -> Option<Tags> {
+    search::own_id(observed, found, tags::CLUSTER_ID).map(|id| Tags::new().with(tags::CLUSTER_ID, id))
 }
 
 /// Nothing was ever allocated for it: neither by us, nor by CAPMS, nor does it name anything.

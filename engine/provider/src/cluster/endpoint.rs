@@ -112,8 +112,9 @@ fn allocate_vip(observed: &Observed, now: Timestamp, port: i64, said: &mut Said<
         return None;
     }
     let Some(vips) = &observed.found.vips else { return Some(Action::SearchVips) };
-    let own = vips.iter().filter(|ip| search::is_vip_of(&ip.tags, &observed.id()));
-    match search::judge(own.map(|ip| (ip.address.to_string(), &ip.tags)), search::VIP, "spec.controlPlaneIP") {
+    let own = vips.iter().filter(|ip| search::is_vip(observed, &ip.tags));
+    let hits = own.map(|ip| (ip.address.to_string(), &ip.tags));
+    match search::judge(hits, observed.attempt().as_ref(), search::VIP, "spec.controlPlaneIP") {
         Hit::Ours(host) => return Some(Action::KeepEndpoint { host, port }),
         Hit::Refused(reason, message) => {
             said.waits(OF, reason, message);

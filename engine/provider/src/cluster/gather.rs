@@ -203,10 +203,7 @@ fn machines(context: &Context, object: &MetalStackCluster) -> Vec<String> {
         return Vec::new();
     }
     let namespace = object.namespace().unwrap_or_default();
-    let machines = context.caches.metal_machines_of(&namespace, &cluster_name(object));
-    let mut names: Vec<String> = machines.iter().map(|machine| machine.name_any()).collect();
-    names.sort_unstable();
-    names
+    context.caches.machine_names_of(&namespace, &cluster_name(object))
 }
 
 fn firewalls(context: &Context, object: &MetalStackCluster) -> Vec<Arc<MetalStackFirewallDeployment>> {

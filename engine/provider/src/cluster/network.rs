@@ -7,7 +7,7 @@ use crate::reason::{ConditionType, Reason};
 use crate::step::Rest;
 use kube::ResourceExt as _;
 use model::metal::{Network, NetworkRequest};
-use model::{AddressFamily, NetworkId, Slot, Timestamp, tags};
+use model::{AddressFamily, NetworkId, Slot, Timestamp};
 
 pub(super) fn node_network(observed: &Observed, now: Timestamp, said: &mut Said<'_>) -> Option<Action> {
     const OF: ConditionType = ConditionType::NodeNetworkReady;
@@ -68,9 +68,9 @@ fn allocate_network(observed: &Observed, now: Timestamp, said: &mut Said<'_>) ->
         return None;
     }
     let Some(networks) = &observed.found.networks else { return Some(Action::SearchNetworks) };
-    let networks: Vec<_> = networks.iter().filter(|n| n.labels.has(tags::CLUSTER_ID, &observed.id())).collect();
+    let networks: Vec<_> = networks.iter().filter(|n| search::is_network(observed, &n.labels)).collect();
     let hits = networks.iter().map(|n| (n.id.to_string(), &n.labels));
-    match search::judge(hits, search::NETWORK, "spec.nodeNetworkID") {
+    match search::judge(hits, observed.attempt().as_ref(), search::NETWORK, "spec.nodeNetworkID") {
         Hit::Ours(id) => {
             return networks.iter().find(|n| n.id.as_str() == id).map(|n| Action::KeepNetwork(n.id.clone()));
         }

@@ -67,7 +67,7 @@ pub(crate) enum Presence<T> {
 /// Direct searches. None: not searched for in this pass.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Found {
-    /// Networks of the project with the cluster's id.
+    /// Networks of the project.
     pub networks: Option<Vec<Arc<Network>>>,
     /// Addresses of the project that are control planes', of whatever cluster.
     pub vips: Option<Vec<Arc<Ip>>>,
@@ -78,9 +78,9 @@ pub(crate) struct Found {
 /// All that may have to be freed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Leftovers {
-    /// With the cluster's id, and the one that the object names.
+    /// All networks of the project.
     pub networks: Vec<Arc<Network>>,
-    /// All addresses of the project: those of services carry the cluster's id as a beginning only.
+    /// All addresses of the project.
     pub addresses: Vec<Arc<Ip>>,
     /// What metal-api said when a network was to be freed that is still in use.
     pub in_use: Option<String>,

@@ -7,13 +7,13 @@ use crate::names;
 use crate::reason::Reason;
 use kube::ResourceExt as _;
 use model::metal::{Ip, Network, NetworkKind};
-use model::{Tags, tags};
+use model::{Attempt, Tags, tags};
 
 /// What a search by tags says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hit {
     Nothing,
-    /// The one that carries our mark, by id.
+    /// The one that was allocated with the object's own attempt, by id.
     Ours(String),
     /// It is for a person to say whose it is.
     Refused(Reason, String),
@@ -29,20 +29,33 @@ pub(super) struct Noun {
 pub(super) const NETWORK: Noun = Noun { one: "a node network", several: "node networks" };
 pub(super) const VIP: Noun = Noun { one: "a control plane's address", several: "control plane's addresses" };
 
-/// Judges all that carries the cluster's names: only what is marked as ours is taken (R6), and never one of two.
-pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: Noun, field: &str) -> Hit {
+/// Judges all that carries the cluster's names: only what was allocated for this very object is taken (R6), and never
+/// one of two. A cluster of the same name in another management cluster has the same names and another attempt.
+pub(super) fn judge<'a>(
+    hits: impl Iterator<Item = (String, &'a Tags)>,
+    attempt: Option<&Attempt>,
+    what: Noun,
+    field: &str,
+) -> Hit {
     let hits: Vec<(String, &Tags)> = hits.collect();
+    let is_ours = |tags: &Tags| {
+        tags.has(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER)
+            && attempt.is_some_and(|attempt| tags.has(tags::ATTEMPT, attempt.as_str()))
+    };
     match hits.as_slice() {
         [] => Hit::Nothing,
-        [(id, tags)] if tags.has(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER) => Hit::Ours(id.clone()),
+        [(id, tags)] if is_ours(tags) => Hit::Ours(id.clone()),
         [(id, tags)] => {
             let whose = match tags.get(tags::MANAGED_BY) {
                 Some(tags::MANAGED_BY_ENGINE) => "is the engine's",
+                Some(tags::MANAGED_BY_PROVIDER) => {
+                    "was allocated for another MetalStackCluster of this name, or for this one before it was made anew"
+                }
                 _ => "was not allocated here",
             };
             let message = format!(
-                "There is {} of this cluster already, {id}, which {whose}. To use it, put it into {field}; else free \
-                 it, and another is allocated.",
+                "There is {} of this cluster's name already, {id}, which {whose}. If nobody else uses it, put it into \
+                 {field} (it is freed with this cluster, unless the engine's), or free it, and another is allocated.",
                 what.one
             );
             Hit::Refused(Reason::Claimed, message)
@@ -62,9 +75,19 @@ pub(super) fn judge<'a>(hits: impl Iterator<Item = (String, &'a Tags)>, what: No
 }
 
 /// Whether an address is the control plane's of this cluster, as we or as CAPMS tag it.
-pub(super) fn is_vip_of(tags: &Tags, id: &str) -> bool {
+pub(super) fn is_vip(observed: &Observed, tags: &Tags) -> bool {
     tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE)
-        && (tags.has(tags::CLUSTER_RESOURCE, id) || tags.has(tags::CLUSTER_ID, id))
+        && [tags::CLUSTER_RESOURCE, tags::CLUSTER_ID].iter().any(|key| own_id(observed, tags, key).is_some())
+}
+
+/// Whether a network is the node network of this cluster, as we or as CAPMS label it.
+pub(super) fn is_network(observed: &Observed, labels: &Tags) -> bool {
+    own_id(observed, labels, tags::CLUSTER_ID).is_some()
+}
+
+/// The cluster's id as this tag has it.
+pub(super) fn own_id<'a>(observed: &Observed, tags: &'a Tags, key: &str) -> Option<&'a str> {
+    tags.iter().find(|(of, value)| *of == key && is_id(observed, value)).map(|(_, value)| value)
 }
 
 /// How what the object names came to be.
@@ -101,7 +124,7 @@ pub(super) fn wrong_network(observed: &Observed, network: &Network) -> Option<(R
         );
         return Some((Reason::InvalidSpec, message));
     }
-    let other = labels.get(tags::CLUSTER_ID).filter(|of| !is_id(observed, of))?;
+    let other = labels.get(tags::CLUSTER_ID).filter(|of| !may_be_id(observed, of))?;
     let message = format!(
         "spec.nodeNetworkID: {id} is the node network of cluster {other} (label {}). Name another network.",
         tags::CLUSTER_ID
@@ -112,15 +135,20 @@ pub(super) fn wrong_network(observed: &Observed, network: &Network) -> Option<(R
 /// Why the address is another cluster's, where it is.
 pub(super) fn others_address(observed: &Observed, ip: &Ip) -> Option<String> {
     let purpose = ip.tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
-    let other = ip.tags.cluster().filter(|of| purpose && !is_id(observed, of))?;
+    let other = ip.tags.cluster().filter(|of| purpose && !may_be_id(observed, of))?;
     Some(format!("Address {} is the control plane's of cluster {other}. Name another address.", ip.address))
 }
 
-/// CAPMS wrote the id in three forms in its time.
+/// CAPMS wrote the id in three forms in its time: today's since 0.6, with a slash since 0.3.1, the UID before.
 fn is_id(observed: &Observed, value: &str) -> bool {
     let object = &observed.object;
     let with_slash = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
     value == id(object) || value == with_slash || object.uid().is_some_and(|uid| uid == value)
+}
+
+/// The UID of before a move or a restore cannot be told from another cluster's.
+fn may_be_id(observed: &Observed, value: &str) -> bool {
+    is_id(observed, value) || uuid::Uuid::parse_str(value).is_ok()
 }
 
 /// Who else owns a firewall deployment.

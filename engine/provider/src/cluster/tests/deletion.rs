@@ -98,7 +98,10 @@ fn another_clusters_firewall_stays() {
 fn d1_d12_only_an_address_that_was_allocated_for_the_cluster_is_freed() {
     assert!(vip_is_freed(&with_vip(IpKind::Ephemeral, our_vip_tags(ATTEMPT))));
     assert!(vip_is_freed(&with_vip(IpKind::Static, our_vip_tags(OTHER_ATTEMPT))), "named and marked");
-    assert!(vip_is_freed(&with_vip(IpKind::Ephemeral, capms_vip_tags())));
+    for id in [ID, "default/shop", "our-uid"] {
+        assert!(vip_is_freed(&with_vip(IpKind::Ephemeral, capms_vip_tags().with(tags::CLUSTER_ID, id))), "{id}");
+    }
+    assert!(!vip_is_freed(&with_vip(IpKind::Ephemeral, capms_vip_tags().with(tags::CLUSTER_ID, FORMER_UID))));
     let engine = our_vip_tags(ATTEMPT).with(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE);
     let other = Tags::new().with(tags::CLUSTER_ID, "default.other").with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
     let without_purpose = Tags::new().with(tags::CLUSTER_ID, ID);
@@ -139,7 +142,11 @@ fn what_a_crash_left_is_freed_by_its_attempt() {
 fn d11_only_a_network_that_was_allocated_for_the_cluster_is_freed() {
     let freed = |observed: &Observed| matches!(observed.acts(), Action::FreeNetwork { .. });
     assert!(freed(&with_network(our_network_tags(ATTEMPT))));
-    assert!(freed(&with_network(Tags::new().with(tags::CLUSTER_ID, ID))));
+    // In each form that CAPMS had; of a UID of before a move nobody can tell whose it is.
+    for id in [ID, "default/shop", "our-uid"] {
+        assert!(freed(&with_network(Tags::new().with(tags::CLUSTER_ID, id))), "{id}");
+    }
+    assert!(!freed(&with_network(Tags::new().with(tags::CLUSTER_ID, FORMER_UID))));
     let engine = our_network_tags(ATTEMPT).with(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE);
     for labels in [Tags::new(), engine, Tags::new().with(tags::CLUSTER_ID, "default.other")] {
         assert_eq!(with_network(labels.clone()).acts(), Action::RemoveFinalizer, "{labels:?}");

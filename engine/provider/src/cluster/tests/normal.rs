@@ -81,10 +81,19 @@ fn what_a_search_for_the_network_found() {
     };
     let engine = our_network_tags(ATTEMPT).with(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE);
     let unmarked = Tags::new().with(tags::CLUSTER_ID, ID);
-    let ours = our_network_tags(OTHER_ATTEMPT);
-    // D14: also when the attempt was removed from the object with everything else.
-    assert_eq!(found(std::slice::from_ref(&ours)).acts(), Action::KeepNetwork(NetworkId::parse(NETWORK).unwrap()));
-    for claimed in [engine, unmarked.clone()] {
+    let ours = our_network_tags(ATTEMPT);
+    // D14: the attempt says whose it is.
+    let mut lost = found(std::slice::from_ref(&ours));
+    lost.annotate(names::ATTEMPT, ATTEMPT);
+    assert_eq!(lost.acts(), Action::KeepNetwork(NetworkId::parse(NETWORK).unwrap()));
+    // The mark alone says nothing: a cluster of this name in another management cluster has it too.
+    let mut without = found(std::slice::from_ref(&ours));
+    assert_eq!(without.says(NodeNetworkReady), (False, Reason::Claimed));
+    without.annotate(names::ATTEMPT, OTHER_ATTEMPT);
+    assert_eq!(without.says(NodeNetworkReady), (False, Reason::Claimed));
+    // As CAPMS wrote the id before 0.6.
+    let old = ["default/shop", "our-uid"].map(|id| Tags::new().with(tags::CLUSTER_ID, id));
+    for claimed in [[engine, unmarked.clone()], old].concat() {
         assert_eq!(found(&[claimed]).says(NodeNetworkReady), (False, Reason::Claimed));
     }
     let two = found(&[ours, unmarked]);
@@ -167,7 +176,7 @@ fn a_given_network_is_verified() {
     assert_eq!(with(foreign), (False, Reason::BelongsToOther));
     assert_eq!(labelled("default.other"), (False, Reason::BelongsToOther));
     // As CAPMS wrote the id before 0.6.
-    for own in [ID, "default/shop", "our-uid"] {
+    for own in [ID, "default/shop", "our-uid", FORMER_UID] {
         assert_eq!(labelled(own), (True, Reason::Verified), "{own}");
     }
     let mut nonsense = served();
@@ -207,8 +216,12 @@ fn d3_a_vip_is_searched_for_then_allocated() {
     assert_eq!(request.tags.get(tags::CLUSTER_ID), None);
     observed.found.vips = Some(vec![Arc::new(ip(VIP, IpKind::Ephemeral, our_vip_tags(ATTEMPT)))]);
     assert_eq!(observed.acts(), Action::KeepEndpoint { host: VIP.to_owned(), port: 443 });
-    observed.found.vips = Some(vec![Arc::new(ip(VIP, IpKind::Ephemeral, capms_vip_tags()))]);
-    assert_eq!(observed.says(ControlPlaneEndpointReady), (False, Reason::Claimed));
+    let old = Tags::new().with(tags::CLUSTER_ID, "default/shop").with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+    // Of a cluster of this name in another management cluster, or CAPMS's.
+    for claimed in [our_vip_tags(OTHER_ATTEMPT), capms_vip_tags(), old] {
+        observed.found.vips = Some(vec![Arc::new(ip(VIP, IpKind::Ephemeral, claimed))]);
+        assert_eq!(observed.says(ControlPlaneEndpointReady), (False, Reason::Claimed));
+    }
 }
 
 #[test]

@@ -31,7 +31,8 @@ enum Whose {
     LongerName,
     Engine,
     Capms,
-    /// Ours, of a life whose object lost all that was written into it.
+    /// Marked as ours, with our names and another attempt: of a cluster of the same name in another management cluster,
+    /// or of a life whose object lost all that was written into it.
     Former,
 }
 
@@ -232,14 +233,13 @@ impl World {
         self.happens(action);
         let networks = || self.networks.values().map(|(network, _)| Arc::new(network.clone()));
         let addresses = || self.addresses.values().map(|(ip, _)| Arc::new(ip.clone()));
-        let labelled = || networks().filter(|n| n.labels.has(tags::CLUSTER_ID, ID)).collect();
         let found = &mut self.observed.found;
         match action {
-            Action::SearchNetworks | Action::AllocateNetwork(_) => found.networks = Some(labelled()),
+            Action::SearchNetworks | Action::AllocateNetwork(_) => found.networks = Some(networks().collect()),
             Action::SearchVips | Action::AllocateVip(_) => found.vips = Some(addresses().collect()),
             _ => {
                 found.leftovers =
-                    Some(Leftovers { networks: labelled(), addresses: addresses().collect(), in_use: None });
+                    Some(Leftovers { networks: networks().collect(), addresses: addresses().collect(), in_use: None });
             }
         }
         if !is_search(action) {
@@ -286,7 +286,7 @@ impl World {
         let adopted = self.observed.is_adopted() && self.named.contains(id);
         match whose {
             None => {}
-            Some(Whose::Former) => assert!(!adopted, "{id} was adopted"),
+            Some(Whose::Former) => assert!(self.named.contains(id) && !adopted, "{id} is of another attempt"),
             Some(Whose::Capms) => {
                 assert!(self.named.contains(id) && !adopted && kind == IpKind::Ephemeral, "{id} is not the cluster's");
             }

@@ -141,8 +141,12 @@ fn r12_credentials_are_said_and_gate_nothing() {
 fn d10_what_capms_left_is_used_as_it_is() {
     let mut observed = served();
     observed.seen().network = Presence::Here(Arc::new(network(NETWORK, Tags::new().with(tags::CLUSTER_ID, ID))));
-    observed.seen().address = Presence::Here(Arc::new(ip(VIP, IpKind::Ephemeral, capms_vip_tags())));
-    assert_eq!(observed.says(NodeNetworkReady), (True, Reason::Verified));
-    assert_eq!(observed.says(ControlPlaneEndpointReady), (True, Reason::Verified));
-    assert_eq!(observed.says(Ready), (True, Reason::Provisioned));
+    // In each form that CAPMS wrote the id in; the UID may be that of before a move.
+    for id in [ID, "default/shop", "our-uid", FORMER_UID] {
+        let tags = capms_vip_tags().with(tags::CLUSTER_ID, id);
+        observed.seen().address = Presence::Here(Arc::new(ip(VIP, IpKind::Ephemeral, tags)));
+        assert_eq!(observed.says(NodeNetworkReady), (True, Reason::Verified));
+        assert_eq!(observed.says(ControlPlaneEndpointReady), (True, Reason::Verified));
+        assert_eq!(observed.says(Ready), (True, Reason::Provisioned));
+    }
 }

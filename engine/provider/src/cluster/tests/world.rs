@@ -23,6 +23,8 @@ pub(super) const NETWORK: &str = "11111111-1111-1111-1111-111111111111";
 pub(super) const VIP: &str = "198.18.0.10";
 pub(super) const ATTEMPT: &str = Attempt::EXAMPLE;
 pub(super) const OTHER_ATTEMPT: &str = "22222222-2222-2222-2222-222222222222";
+/// Of the object before it was moved.
+pub(super) const FORMER_UID: &str = "44444444-4444-4444-4444-444444444444";
 pub(super) const SETTLE: Duration = Duration::from_secs(20);
 
 pub(super) fn now() -> Timestamp {
