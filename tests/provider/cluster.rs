@@ -319,6 +319,24 @@ fn the_control_planes_address_goes_also_when_a_service_uses_it() {
     assert_eq!(site.addresses()[0]["tags"].as_array().map_or(0, Vec::len), 0);
 }
 
+/// With a ClusterClass the infrastructure has a name of its own, and the cloud controller manager knows the Cluster's.
+#[test]
+fn addresses_of_services_are_found_by_the_name_of_the_cluster() {
+    let Some(site) = Site::new() else { return };
+    site.core_cluster("shop", &json!({"infrastructureRef": {"name": "shop-x7k2p"}}));
+    site.infrastructure("shop-x7k2p", &json!({}));
+    site.adopt(KIND, "shop-x7k2p", "shop", "Cluster", "shop", false);
+    let _provider = site.provider();
+    site.until_ready(KIND, "shop-x7k2p");
+    let service =
+        |cluster: &str| format!("cluster.metal-stack.io/id/namespace/service={}.{cluster}/default/web", site.namespace);
+    site.given_address(PROJECT, "ephemeral", &[&service("shop")]);
+    let other = site.given_address(PROJECT, "ephemeral", &[&service("shop-x7k2p")]);
+    site.delete("Cluster", "shop");
+    site.delete_whole(KIND, "shop-x7k2p");
+    assert_eq!(site.left(), [format!("ip {other}")]);
+}
+
 /// R7: slots of the engine are never filled here.
 #[test]
 fn slots_of_the_engine_are_waited_for() {

@@ -165,11 +165,16 @@ fn i1_killed_in_each_write_before_and_after_its_effect() {
     in_sites(&cases, |site, (write, n)| life_with_death(site, write, effects[n]));
 }
 
+/// An answer that comes after the next process has begun, and before `--settle` is over.
+fn late() -> Value {
+    json!({"delayMs": 1900})
+}
+
 /// D4: the object is deleted while nobody knows what became of its server.
 #[test]
 fn i2_deleted_while_the_answer_of_its_allocation_is_lost() {
-    let effects = ["hang", "hangAfter"];
-    in_sites(&[0, 1], |site, n| {
+    let effects = [json!("hang"), json!("hangAfter"), late()];
+    in_sites(&[0, 1, 2], |site, n| {
         let provider = site.provider();
         site.cluster("shop", &json!({}));
         site.until_core_knows("shop");
@@ -181,6 +186,7 @@ fn i2_deleted_while_the_answer_of_its_allocation_is_lost() {
         site.sim.set_faults(json!([]));
         let _provider = site.provider();
         site.until_gone("MetalStackMachine", "shop-0");
+        until_landed(site, "/machine/allocate");
         assert_eq!(site.servers(), Vec::<Value>::new());
         site.delete_whole("MetalStackCluster", "shop");
         site.until_nothing_is_left();
@@ -191,8 +197,10 @@ fn i2_deleted_while_the_answer_of_its_allocation_is_lost() {
 #[test]
 fn i2_a_cluster_is_deleted_while_the_answer_of_an_allocation_is_lost() {
     let paths = ["*/network/allocate", "*/ip/allocate", "*/firewall/allocate"];
-    let cases: Vec<(usize, &str)> = (0..3).flat_map(|n| ["hang", "hangAfter"].map(|effect| (n, effect))).collect();
+    let effects = [json!("hang"), json!("hangAfter"), late()];
+    let cases: Vec<(usize, usize)> = (0..3).flat_map(|n| [0, 1, 2].map(|effect| (n, effect))).collect();
     in_sites(&cases, |site, (n, effect)| {
+        let effect = &effects[effect];
         let provider = site.provider();
         site.sim.set_faults(json!([{"path": paths[n], "times": 1, "effect": effect}]));
         begin(site);
@@ -202,8 +210,16 @@ fn i2_a_cluster_is_deleted_while_the_answer_of_an_allocation_is_lost() {
         site.sim.set_faults(json!([]));
         let _provider = site.provider();
         site.until_gone("MetalStackCluster", "shop");
+        until_landed(site, paths[n].trim_start_matches('*'));
         site.until_nothing_is_left();
     });
+}
+
+/// A delayed call is in the log when it has happened.
+#[track_caller]
+fn until_landed(site: &Site, ending: &str) {
+    let landed = || if site.calls_of("POST", ending) > 0 { Ok(()) } else { Err("not yet") };
+    site.until("the call of the dead process has happened", landed);
 }
 
 /// A slow metal-api: the call of the dead process takes effect after the new one has looked.
@@ -212,7 +228,7 @@ fn i1_an_allocation_that_completes_late_is_found() {
     let cases = ["*/network/allocate", "*/ip/allocate", "*/firewall/allocate", "*/machine/allocate"];
     in_sites(&cases, |site, path| {
         let provider = site.provider();
-        site.sim.set_faults(json!([{"path": path, "times": 1, "effect": {"delayMs": 1200}}]));
+        site.sim.set_faults(json!([{"path": path, "times": 1, "effect": late()}]));
         begin(site);
         if path.ends_with("/machine/allocate") {
             site.until_core_knows("shop");

@@ -160,6 +160,30 @@ fn a_firewall_is_freed_without_template_and_without_owners() {
     assert_eq!(site.servers(), Vec::<Value>::new());
 }
 
+/// A cluster that is deleted before it owned its deployment, and D24: one that came back from a backup, with another uid.
+#[test]
+fn a_firewall_goes_with_the_cluster_that_names_it_whoever_owns_it() {
+    let Some(site) = Site::new() else { return };
+    let owner = |uid: &str| {
+        json!([{
+            "apiVersion": "infrastructure.cluster.x-k8s.io/v1alpha1", "kind": "MetalStackCluster", "name": "shop",
+            "uid": uid, "controller": true, "blockOwnerDeletion": true,
+        }])
+    };
+    for owners in [json!(null), owner("10000000-0000-4000-8000-00000000dead")] {
+        let provider = site.provider();
+        site.whole_cluster("shop", &[]);
+        provider.kill();
+        site.patch(KIND, "shop", &json!({"metadata": {"ownerReferences": owners}}));
+        site.delete("MetalStackCluster", "shop");
+        let _provider = site.provider();
+        site.until_gone("MetalStackCluster", "shop");
+        site.until_gone(KIND, "shop");
+        site.until_nothing_is_left();
+        site.delete("Cluster", "shop");
+    }
+}
+
 /// D8: CAPMS searched by tags of what the cluster named now, found nothing, and called that done.
 #[test]
 fn a_firewall_is_freed_when_the_cluster_names_another_network() {

@@ -488,3 +488,248 @@ fn a_cluster_whose_credentials_are_gone_waits_with_its_deletion() {
     site.delete_whole_cluster("shop");
     site.until_nothing_is_left();
 }
+
+/// CAPMS's kinds admit objects without spec; one of them must not blind the provider for the others.
+#[test]
+fn objects_without_spec_stop_nobody_else() {
+    let Some(site) = Site::new() else { return };
+    for kind in ["MetalStackCluster", "MetalStackMachine", "MetalStackMachineTemplate"] {
+        let odd = json!({"apiVersion": api_version(kind), "kind": kind, "metadata": {"name": "odd"}});
+        site.apply(&odd);
+    }
+    site.core_cluster("odd", &json!({}));
+    site.adopt("MetalStackCluster", "odd", "odd", "Cluster", "odd", false);
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    // One that comes while it runs.
+    site.apply(&json!({
+        "apiVersion": api_version("MetalStackMachine"), "kind": "MetalStackMachine", "metadata": {"name": "later"},
+    }));
+    site.machine("shop", "shop-1", Role::Worker);
+    site.until_ready("MetalStackMachine", "shop-1");
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+    for kind in ["MetalStackCluster", "MetalStackMachine"] {
+        site.delete_whole(kind, "odd");
+    }
+}
+
+/// `clusterctl move` waits while an allocation is under way.
+#[test]
+fn an_allocation_under_way_blocks_a_move() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    let block = "clusterctl.cluster.x-k8s.io/block-move";
+    let blocks = |kind: &str, name: &str| !site.read(kind, name)["metadata"]["annotations"][block].is_null();
+    let cases = [
+        ("*/network/allocate", "MetalStackCluster", "shop"),
+        ("*/firewall/allocate", "MetalStackFirewallDeployment", "shop"),
+        ("*/machine/allocate", "MetalStackMachine", "shop-0"),
+    ];
+    let fault = |path: &str| json!({"path": path, "times": 1, "effect": {"delayMs": 1500}});
+    site.sim.set_faults(cases.iter().map(|(path, ..)| fault(path)).collect::<Value>());
+    site.cluster_with_firewall("shop", &json!({}));
+    for (n, (path, kind, name)) in cases.into_iter().enumerate() {
+        if n == 2 {
+            site.until_core_knows("shop");
+            site.machine("shop", "shop-0", Role::Worker);
+        }
+        let struck = || if site.sim.faults()[n].times == Some(0) { Ok(()) } else { Err("not yet") };
+        site.until(&format!("{path} is under way"), struck);
+        assert!(blocks(kind, name), "{kind}");
+    }
+    for (kind, name) in [cases[0], cases[1], cases[2]].map(|(_, kind, name)| (kind, name)) {
+        site.until_ready(kind, name);
+        site.until("nothing blocks", || if blocks(kind, name) { Err(kind) } else { Ok(()) });
+    }
+}
+
+/// D27 for the other kinds: the Cluster's pause reaches all of it, by watches alone.
+#[test]
+fn pause_and_its_end_reach_machines_and_firewalls_at_once() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider();
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    provider.kill();
+    let _provider = site.provider_with(&["--metal-interval", "1h", "--metal-haste", "1h", "--resync", "1h"]);
+    let objects =
+        [("MetalStackCluster", "shop"), ("MetalStackMachine", "shop-0"), ("MetalStackFirewallDeployment", "shop")];
+    for (paused, status, reason) in [(true, "True", "Paused"), (false, "False", "NotPaused"), (true, "True", "Paused")]
+    {
+        site.patch("Cluster", "shop", &json!({"spec": {"paused": paused}}));
+        for (kind, name) in objects {
+            site.until_condition(kind, name, "Paused", status, reason);
+        }
+    }
+}
+
+/// A process that never saw metal-api says nothing new of what was ready.
+#[test]
+fn a_start_without_metal_api_changes_nothing() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider();
+    site.whole_cluster("shop", &[("shop-cp-0", Role::ControlPlane), ("shop-0", Role::Worker)]);
+    site.until_read_again(2);
+    provider.kill();
+    let effects =
+        [json!({"status": 500, "message": "a bad day"}), json!("dropBefore"), json!({"status": 403, "message": "no"})];
+    for (n, effect) in effects.iter().enumerate() {
+        let of_old = || -> Vec<String> { site.versions().into_iter().filter(|v| !v.contains("late-")).collect() };
+        let before = of_old();
+        site.sim.set_faults(json!([{"effect": effect}]));
+        let provider = site.provider();
+        // What is new says why it waits: by then the old ones were looked at, too.
+        let name = format!("late-{n}");
+        site.cluster(&name, &json!({}));
+        let reason = if n == 2 { "Unauthorized" } else { "MetalApiUnreachable" };
+        site.until_condition("MetalStackCluster", &name, "Ready", "False", reason);
+        assert_eq!(of_old(), before);
+        provider.kill();
+    }
+    site.sim.set_faults(json!([]));
+}
+
+/// R22: routes converge before the next control plane goes, also over a restart.
+#[test]
+fn a_control_planes_object_outlives_its_server_for_a_while() {
+    let Some(site) = Site::new() else { return };
+    let grace = ["--control-plane-grace", "4s"];
+    let provider = site.provider_with(&grace);
+    site.whole_cluster("shop", &[("shop-cp-0", Role::ControlPlane), ("shop-0", Role::Worker)]);
+    site.delete_whole("MetalStackMachine", "shop-0");
+    site.delete("MetalStackMachine", "shop-cp-0");
+    site.until("its server is free", || if site.servers_of("machine").is_empty() { Ok(()) } else { Err("not yet") });
+    let begun = std::time::Instant::now();
+    site.until("it waits for routes", || {
+        let said = site.said("MetalStackMachine", "shop-cp-0", "Deleting");
+        if said.1 == "WaitingForRouteConvergence" { Ok(()) } else { Err(format!("{said:?}")) }
+    });
+    provider.kill();
+    let _provider = site.provider_with(&grace);
+    site.until_gone("MetalStackMachine", "shop-cp-0");
+    // Conditions have whole seconds.
+    assert!(begun.elapsed() > Duration::from_millis(2900), "{:?}", begun.elapsed());
+    assert_eq!(site.count("freed machine"), 2);
+}
+
+/// I5: an address that is gone is said to be gone; by now it may be somebody else's.
+#[test]
+fn i5_an_address_that_vanished_is_lost_and_never_replaced() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    let shop = site.read("MetalStackCluster", "shop");
+    let address = shop["spec"]["controlPlaneEndpoint"]["host"].as_str().unwrap().to_owned();
+    site.metal("DELETE", &format!("/v1/ip/free/{address}"), &Value::Null);
+    let lost = site.until("it is said to be gone", || {
+        let object = site.read("MetalStackCluster", "shop");
+        let said = condition(&object, "ControlPlaneEndpointReady").is_some_and(|c| c["status"] == "False");
+        if said { Ok(object) } else { Err(object["status"].to_string()) }
+    });
+    assert_eq!(condition(&lost, "ControlPlaneEndpointReady").unwrap()["reason"], "DeletedExternally");
+    assert_eq!(lost["status"]["initialization"]["provisioned"], true);
+    // metal-api hands out the lowest free address.
+    let theirs = site.given_address(ferrofleet_tests::provider::FOREIGN, "static", &[]);
+    assert_eq!(theirs, address);
+    site.until_read_again(3);
+    assert_eq!(site.read("MetalStackCluster", "shop")["spec"], shop["spec"]);
+    assert_eq!(site.count("created ip"), 2, "ours and theirs");
+    site.delete_whole_cluster("shop");
+    assert_eq!(site.left(), [format!("ip {theirs}")]);
+}
+
+/// R4, R15: a firewall that is gone is replaced, once it is certain.
+#[test]
+fn a_firewall_that_vanished_is_replaced_once() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider_with(&["--firewall-replacement-pause", "2s"]);
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    let old = site.only("firewall")["id"].as_str().unwrap().to_owned();
+    site.metal("DELETE", &format!("/v1/machine/{old}/free"), &Value::Null);
+    site.until("another one is named", || {
+        let object = site.read("MetalStackFirewallDeployment", "shop");
+        let firewalls = site.servers_of("firewall");
+        let named = object["spec"]["managedResourceRef"]["name"].as_str().unwrap_or_default().to_owned();
+        let is = firewalls.len() == 1 && named.ends_with(firewalls[0]["id"].as_str().unwrap());
+        if is { Ok(()) } else { Err(format!("{named} {firewalls:?}")) }
+    });
+    site.until_ready("MetalStackFirewallDeployment", "shop");
+    site.until_ready("MetalStackCluster", "shop");
+    site.until_read_again(3);
+    assert_eq!(site.count("created firewall"), 2);
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// `kubectl delete -f`, a GitOps tool that prunes, the end of a namespace: all at once and in any order.
+#[test]
+fn i2_everything_deleted_at_once_leaves_nothing() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[("shop-cp-0", Role::ControlPlane), ("shop-0", Role::Worker)]);
+    let kinds = [
+        "Cluster",
+        "Secret",
+        "Machine",
+        "MetalStackFirewallTemplate",
+        "MetalStackFirewallDeployment",
+        "MetalStackCluster",
+        "MetalStackMachine",
+    ];
+    for kind in kinds {
+        for object in site.list(kind) {
+            site.delete(kind, object["metadata"]["name"].as_str().unwrap());
+        }
+    }
+    for kind in kinds {
+        site.until(&format!("no {kind} is left"), || {
+            let left = site.list(kind);
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+    }
+    site.until_nothing_is_left();
+}
+
+/// A person deletes the firewall's object alone, and makes another one.
+#[test]
+fn a_firewall_deployment_can_be_made_anew() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.whole_cluster("shop", &[]);
+    site.delete_whole("MetalStackFirewallDeployment", "shop");
+    assert_eq!(site.servers(), Vec::<Value>::new());
+    site.until_condition("MetalStackCluster", "shop", "FirewallReady", "False", "FirewallDeploymentMissing");
+    assert_eq!(site.read("MetalStackCluster", "shop")["status"]["initialization"]["provisioned"], true);
+    site.firewall("shop", &json!({}));
+    site.until_ready("MetalStackFirewallDeployment", "shop");
+    site.until_ready("MetalStackCluster", "shop");
+    assert_eq!(site.count("created firewall"), 2);
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// Forty machines at once: each is searched for once before it is allocated, and all are read together.
+#[test]
+fn many_machines_at_once_are_read_together() {
+    let mut landscape = ferrofleet_tests::provider::landscape();
+    landscape.machines.iter_mut().for_each(|group| group.count = 60);
+    let Some(site) = Site::with(landscape) else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    site.until_core_knows("shop");
+    let names: Vec<String> = (0..40).map(|n| format!("shop-{n}")).collect();
+    site.sim.forget_calls();
+    let begun = std::time::Instant::now();
+    names.iter().for_each(|name| site.machine("shop", name, Role::Worker));
+    names.iter().for_each(|name| drop(site.until_ready("MetalStackMachine", name)));
+    let lists = site.calls_of("POST", "/machine/find");
+    let rounds = usize::try_from(begun.elapsed().as_millis() / 200).unwrap() + 2;
+    assert_eq!(site.calls_of("POST", "/machine/allocate"), 40);
+    assert!(lists <= rounds + 2 * 40, "{lists} lists in {rounds} rounds");
+    let gets = site.sim.calls().iter().filter(|call| call.method == "GET" && call.path.contains("/machine/")).count();
+    assert!(gets <= 40, "{gets} machines were asked for alone");
+    names.iter().for_each(|name| site.delete("MetalStackMachine", name));
+    names.iter().for_each(|name| site.until_gone("MetalStackMachine", name));
+    assert_eq!(site.servers(), Vec::<Value>::new());
+    assert_eq!(site.count("freed machine"), 40);
+}

@@ -95,6 +95,25 @@ fn credentials_of_a_cluster_change_while_it_runs() {
 }
 
 /// R12.
+/// A namespace that is deleted takes its Secrets first, and then no other can be made.
+#[test]
+fn credentials_outlive_what_has_to_be_freed_with_them() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider_without_credentials();
+    let keys = ferrofleet_tests::provider::landscape().auth;
+    credentials(&site, &keys.edit, "Metal-Edit");
+    site.cluster("shop", &json!({"credentialsRef": {"name": "metal"}}));
+    site.until_ready("MetalStackCluster", "shop");
+    site.delete("Secret", "metal");
+    assert!(site.read("Secret", "metal")["metadata"]["deletionTimestamp"].is_string(), "it is held");
+    // A provider that starts anew knows nothing of what it said.
+    provider.kill();
+    let _provider = site.provider_without_credentials();
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+    site.until_gone("Secret", "metal");
+}
+
 #[test]
 fn credentials_of_the_cloud_controller_manager_are_written_and_follow_their_source() {
     let Some(site) = Site::new() else { return };

@@ -283,8 +283,9 @@ fn a_server_that_vanished_is_a_failed_machine_and_not_a_new_server() {
     site.metal("DELETE", &format!("/v1/machine/{id}/free"), &Value::Null);
     let failed = site.until("it is said to be gone", || {
         let object = site.read(KIND, "shop-3");
-        let said = site.said(KIND, "shop-3", "MachineAllocated");
-        let is = said.0 == "False" && ["DeletedExternally", "BelongsToOther"].contains(&said.1.as_str());
+        let said = condition(&object, "MachineAllocated").cloned().unwrap_or_default();
+        let reasons = ["DeletedExternally", "BelongsToOther"];
+        let is = said["status"] == "False" && reasons.iter().any(|reason| said["reason"] == *reason);
         if is { Ok(object) } else { Err(object["status"].to_string()) }
     });
     assert_eq!(condition(&failed, "Ready").unwrap()["status"], "False");

@@ -16,5 +16,6 @@ mod leader;
 mod machine;
 mod moving;
 mod quiet;
+mod rights;
 mod takeover;
 mod whole;

@@ -222,3 +222,25 @@ fn another_metal_api_behind_the_address_frees_and_fails_nothing() {
     }
     assert_eq!(other.writes(), []);
 }
+
+/// R3: automatic updates of images are for those who ask for them twice: the object, and a flag.
+#[test]
+fn a_newer_image_replaces_a_firewall_only_when_asked_for() {
+    let Some(site) = Site::new() else { return };
+    let taken = as_capms_leaves_it(&site, By::Capms);
+    site.firewall_template("shop", &json!({"image": "firewall-ubuntu-3.0"}));
+    let provider = site.provider();
+    OBJECTS.iter().for_each(|(kind, name)| drop(site.until_ready(kind, name)));
+    site.until_read_again(2);
+    assert_eq!(site.only("firewall")["id"], taken.firewall.as_str());
+    provider.kill();
+    let _provider = site.provider_with(&["--firewall-image-updates"]);
+    site.until("the newer one is there alone", || {
+        let firewalls = site.servers_of("firewall");
+        let is = firewalls.len() == 1 && firewalls[0]["id"] != taken.firewall.as_str();
+        if is { Ok(()) } else { Err(format!("{firewalls:?}")) }
+    });
+    assert_eq!(site.only("firewall")["allocation"]["image"]["id"], "firewall-ubuntu-3.0.20251101");
+    site.until_ready("MetalStackFirewallDeployment", "shop");
+    assert_eq!(site.count("created firewall"), 2, "one of them was CAPMS's");
+}
