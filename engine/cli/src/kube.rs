@@ -72,9 +72,12 @@ impl KubeArgs {
 }
 
 impl KubeArgs {
-    /// A client for watches: its requests may last, and at most `qps` begin in a second, `burst` of them at once.
-    pub(crate) async fn limited_client(&self, qps: u32, burst: u32) -> anyhow::Result<Client> {
-        let config = self.config().await?;
+    /// A client of which at most `qps` requests begin in a second, `burst` of them at once; each ends when nothing was
+    /// heard for `silence`.
+    pub(crate) async fn limited_client(&self, qps: u32, burst: u32, silence: Duration) -> anyhow::Result<Client> {
+        let mut config = self.config().await?;
+        config.read_timeout = Some(silence);
+        config.reset_reader_on_write = true;
         let window = Duration::from_secs_f64(f64::from(burst) / f64::from(qps));
         let limit = tower::limit::RateLimitLayer::new(u64::from(burst), window);
         Ok(ClientBuilder::try_from(config)?.with_layer(&limit).build())

@@ -48,10 +48,6 @@ impl Conditions {
         self.0.get(&of)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (ConditionType, &Verdict)> {
-        self.0.iter().map(|(of, verdict)| (*of, verdict))
-    }
-
     /// Ready is the first of these that is not so; else `reason`, with `message`.
     pub fn sum_up(&mut self, of: &[ConditionType], reason: Reason, message: impl Into<String>) {
         let bad = of.iter().find_map(|of| self.0.get(of).filter(|v| v.status != ConditionStatus::True));

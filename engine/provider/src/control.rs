@@ -5,6 +5,7 @@ mod config;
 mod context;
 mod credentials;
 mod drive;
+mod due;
 mod error;
 mod failure;
 mod known;
@@ -14,6 +15,7 @@ mod patch;
 mod queues;
 mod secrets;
 mod telemetry;
+mod watch;
 
 pub(crate) use caches::{Caches, owner};
 pub use config::{Config, Scope};

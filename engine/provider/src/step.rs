@@ -86,6 +86,19 @@ impl Memory {
         self.unsettled_since.is_some_and(|since| !passed(since, now, settle))
     }
 
+    /// What a pass begins with. A clock that was set back must not hold anything up for longer than it would have been.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp, most: Duration) -> Self {
+        if self.unsettled_since.is_some_and(|since| now < since) {
+            self.unsettled_since = Some(now);
+        }
+        let latest = now.checked_add(most).ok();
+        if self.not_before > latest {
+            self.not_before = latest;
+        }
+        self
+    }
+
     pub fn must_wait(&self, now: Timestamp) -> Option<Duration> {
         let until = self.not_before?;
         Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())
@@ -137,6 +150,17 @@ mod tests {
         memory.succeeded();
         memory.failed(failure(false), at(0), most);
         assert_eq!(memory.must_wait(at(1)), Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_holds_nothing_up() {
+        let mut memory = Memory::default();
+        let most = Duration::from_secs(60);
+        memory.failed(failure(true), at(10_000), most);
+        let memory = memory.at(at(100), most);
+        assert_eq!(memory.must_wait(at(100)), Some(most));
+        assert!(memory.is_unsettled(at(114), Duration::from_secs(15)));
+        assert!(!memory.is_unsettled(at(115), Duration::from_secs(15)));
     }
 
     #[test]

@@ -18,6 +18,10 @@ use tokio::sync::watch;
 
 /// Where CAPMS is installed, and its lease with it.
 const NAMESPACE: &str = "capms-system";
+/// An API server that says nothing for so long is not waited for.
+const KUBE_ANSWER_MAX: Duration = Duration::from_secs(30);
+/// A watch is ended by the server before.
+const KUBE_WATCH_MAX: Duration = Duration::from_secs(300);
 /// Between two readings of metal-api.
 pub(crate) const METAL_INTERVAL: Duration = Duration::from_secs(60);
 const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -276,7 +280,9 @@ impl ProviderSettings {
         telemetry: Telemetry,
         paused: watch::Receiver<bool>,
     ) -> anyhow::Result<Provider> {
-        let client = self.kube.limited_client(self.kube_api_qps, self.kube_api_burst).await?;
+        let (qps, burst) = (self.kube_api_qps, self.kube_api_burst);
+        let client = self.kube.limited_client(qps, burst, KUBE_ANSWER_MAX).await?;
+        let watches = self.kube.limited_client(qps, burst, KUBE_WATCH_MAX).await?;
         let variable = |name: &str| std::env::var(name).ok();
         let own = CredentialValues::from_environment(variable)
             .map_err(|error| Usage::new(error.to_string(), "they are the provider's own credentials for metal-api"))?;
@@ -297,7 +303,7 @@ impl ProviderSettings {
             identity: format!("ferrofleet_{}_{}", wiring::host(), uuid::Uuid::new_v4()),
         });
         let metal = MetalAccess { own, map, observe: counters };
-        Ok(Provider { client, config, metal, clock: Arc::new(SystemClock), election, telemetry, paused })
+        Ok(Provider { client, watches, config, metal, clock: Arc::new(SystemClock), election, telemetry, paused })
     }
 }
 

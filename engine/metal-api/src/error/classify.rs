@@ -32,6 +32,9 @@ pub(crate) fn classify(call: Call, status: u16, body: &ErrorText, after: Option<
     let scarce = SCARCE.iter().find(|(words, _)| typed && text.contains(words));
     match (status, scarce) {
         (401 | 403, _) => Error::Denied { call, skew: SKEW.iter().any(|words| text.contains(words)), text },
+        // A 503 of something in between may have come after the request went on: only metal-api's own says that nothing
+        // was done.
+        (503, _) if !typed && call.op.is_write() => failed(call, format!("status {status}: {text}")),
         (429 | 503, _) => Error::Busy { call, status, after, text },
         (400..=599, Some((_, what))) => Error::Exhausted { call, what: *what, text },
         // `404: Page Not Found` is a wrong base path: no proof that anything is gone (R15).

@@ -2,7 +2,8 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One aspect of the current state, as every Kubernetes API has it.
@@ -66,6 +67,13 @@ pub struct TemplateMetadata {
 }
 
 /// As CAPMS has Go's `int`: without a format.
+/// The conditions that can be read: those of CAPMS before v0.8 have no reason and no message, and must not hide the
+/// object.
+pub(super) fn readable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Condition>, D::Error> {
+    let all = Vec::<Value>::deserialize(deserializer)?;
+    Ok(all.into_iter().filter_map(|condition| serde_json::from_value(condition).ok()).collect())
+}
+
 pub(super) fn integer(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "integer"})
 }

@@ -26,6 +26,9 @@ pub(crate) struct Context {
     pub credentials: Arc<Credentials>,
     pub telemetry: Telemetry,
     paused: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
+    /// Passes in a row whose object was older than the API server's, by UID.
+    stale: Mutex<HashMap<String, u32>>,
     /// By the UID of the object.
     memories: Mutex<HashMap<String, Memory>>,
 }
@@ -42,6 +45,7 @@ impl Context {
         credentials: Arc<Credentials>,
         telemetry: Telemetry,
         paused: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
             client,
@@ -53,6 +57,8 @@ impl Context {
             credentials,
             telemetry,
             paused,
+            stop,
+            stale: Mutex::default(),
             memories: Mutex::default(),
         }
     }
@@ -62,8 +68,26 @@ impl Context {
         *self.paused.borrow()
     }
 
+    /// What is in work is brought to its end, and nothing is begun.
+    pub fn is_ending(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// How long to wait for a newer object: it is on the way, or cannot be read.
+    pub fn stale(&self, uid: &str) -> Duration {
+        let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = stale.entry(uid.to_owned()).or_default();
+        *times = times.saturating_add(1);
+        Duration::from_millis(250 << (*times).min(10))
+    }
+
+    pub fn current(&self, uid: &str) {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
     pub fn memory(&self, uid: &str) -> Memory {
-        self.memories().get(uid).cloned().unwrap_or_default()
+        let memory = self.memories().get(uid).cloned().unwrap_or_default();
+        memory.at(self.clock.now(), self.config.backoff.max(self.config.resync))
     }
 
     /// `None` forgets.

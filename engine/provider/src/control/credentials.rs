@@ -8,8 +8,12 @@ use crate::step::Failure;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use model::ProjectId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Where the watch is not allowed, a rotated key is taken up after this long.
+const AGE_MAX: Duration = Duration::from_mins(10);
 
 /// CAPMS's keys.
 pub(crate) const URL: &str = "api-url";
@@ -22,7 +26,9 @@ pub(crate) struct Credentials(Mutex<Read>);
 
 #[derive(Debug, Default)]
 struct Read {
-    values: HashMap<CredentialName, CredentialValues>,
+    values: HashMap<CredentialName, (CredentialValues, Instant)>,
+    /// To be read again; until it is, what it said last is better than nothing.
+    old: BTreeSet<CredentialName>,
     /// Counts changes: what was being read when one came is not kept.
     changes: u64,
 }
@@ -32,22 +38,40 @@ impl Credentials {
     pub fn forget(&self, namespace: &str, name: &str) {
         let mut read = self.read();
         read.changes += 1;
-        read.values.remove(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() });
+        read.old.insert(CredentialName { namespace: namespace.to_owned(), name: name.to_owned() });
     }
 
-    /// What this Secret said when it was read; None when it changed since.
+    /// All are read again: nobody told what changed.
+    pub fn forget_all(&self) {
+        let mut read = self.read();
+        read.changes += 1;
+        let all: Vec<CredentialName> = read.values.keys().cloned().collect();
+        read.old.extend(all);
+    }
+
+    /// What this Secret said when it was read; None when it changed since, or was read too long ago to rely on the watch.
     pub fn known(&self, namespace: &str, name: &str) -> Option<CredentialValues> {
-        self.read().values.get(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }).cloned()
+        self.read().young(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() })
     }
 
     /// What this Secret says now.
     pub fn note(&self, namespace: &str, name: &str, values: CredentialValues) {
-        self.read().values.insert(CredentialName { namespace: namespace.to_owned(), name: name.to_owned() }, values);
+        let name = CredentialName { namespace: namespace.to_owned(), name: name.to_owned() };
+        let mut read = self.read();
+        read.old.remove(&name);
+        read.values.insert(name, (values, Instant::now()));
     }
 
     fn read(&self) -> MutexGuard<'_, Read> {
         // Each entry is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Read {
+    fn young(&self, name: &CredentialName) -> Option<CredentialValues> {
+        let (values, read_at) = self.values.get(name)?;
+        (read_at.elapsed() < AGE_MAX && !self.old.contains(name)).then(|| values.clone())
     }
 }
 
@@ -72,16 +96,23 @@ impl Context {
         let key = CredentialName { namespace: namespace.to_owned(), name: name.to_owned() };
         let before = {
             let read = self.credentials.read();
-            if let Some(values) = read.values.get(&key) {
-                return Ok(values.clone());
+            if let Some(values) = read.young(&key) {
+                return Ok(values);
             }
             read.changes
         };
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         let secret = match api.get_opt(name).await {
             Ok(Some(secret)) => secret,
-            Ok(None) => return Err(missing(&key, "it is not there")),
-            Err(error) => return Err(missing(&key, &format!("it cannot be read: {error}"))),
+            Ok(None) => {
+                self.credentials.read().values.remove(&key);
+                return Err(missing(&key, "it is not there"));
+            }
+            // An API server that does not answer says nothing about the Secret: Ready must not flap for that.
+            Err(error) => {
+                let before = self.credentials.read().values.get(&key).map(|(values, _)| values.clone());
+                return before.ok_or_else(|| missing(&key, &format!("it cannot be read: {error}")));
+            }
         };
         let text = |field: &str| {
             let data = secret.data.as_ref().and_then(|data| data.get(field));
@@ -97,7 +128,8 @@ impl Context {
         }
         let mut read = self.credentials.read();
         if read.changes == before {
-            read.values.insert(key, values.clone());
+            read.old.remove(&key);
+            read.values.insert(key, (values.clone(), Instant::now()));
         }
         Ok(values)
     }

@@ -66,7 +66,7 @@ pub(crate) trait Reported: Clone + PartialEq + Serialize + Send + Sync {
 
 /// One pass over one object; when to come again.
 pub(crate) async fn reconcile<K: Kind>(object: Arc<K::Object>, context: Arc<Context>) -> Result<Action, Error> {
-    if context.is_paused() {
+    if context.is_paused() || context.is_ending() {
         return Ok(context.requeue(Rest::Soon));
     }
     let uid = object.uid().unwrap_or_default();
@@ -74,6 +74,9 @@ pub(crate) async fn reconcile<K: Kind>(object: Arc<K::Object>, context: Arc<Cont
     let outcome = steps::<K>(&context, &mut observed).await;
     let gone = matches!(outcome, Ok(None));
     context.remember(&uid, (!gone).then(|| K::memory(&observed).clone()));
+    if outcome.is_ok() {
+        context.current(&uid);
+    }
     Ok(outcome?.map_or_else(Action::await_change, |rest| context.requeue(rest)))
 }
 

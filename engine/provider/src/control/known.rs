@@ -4,10 +4,10 @@ use super::caches::Caches;
 use crate::api::{Condition, ConditionStatus};
 use crate::metal::{Known, ProjectMap};
 use crate::names;
-use crate::reason::{ConditionType, Reason};
+use crate::reason::Reason;
 use kube::Resource as _;
 use kube::core::ObjectMeta;
-use model::{MachineId, NetworkId, PartitionId, ProjectId};
+use model::{Allocation, MachineId, NetworkId, PartitionId, ProjectId};
 
 /// Of the clusters of this project, their machines and firewalls, as far as they were once seen in it: what somebody
 /// only wrote down, or has no business in the project, must not make it suspect for all others (I6). What is on its way
@@ -21,7 +21,7 @@ pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &Project
         let status = infrastructure.status.as_ref();
         let conditions = status.map(|s| &s.conditions[..]).unwrap_or_default();
         let provisioned = status.and_then(|s| s.initialization).and_then(|i| i.provisioned) == Some(true);
-        let seen = provisioned || is_true(conditions, ConditionType::NodeNetworkReady);
+        let seen = provisioned || status.is_some_and(|status| status.ready);
         let of_project = infrastructure.spec.project_id == project.as_str() && allowed(infrastructure.meta());
         if !of_project || !seen || !counts(infrastructure.meta(), conditions) {
             continue;
@@ -31,28 +31,37 @@ pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &Project
         known.partitions.extend(PartitionId::parse(&spec.partition).ok());
     }
     let noted = |object: &ObjectMeta, key: &str| object.annotations.as_ref().and_then(|all| all.get(key)).cloned();
-    let of_project =
-        |object: &ObjectMeta| allowed(object) && noted(object, names::PROJECT).is_some_and(|of| of == project.as_str());
+    // What CAPMS left has no annotation yet: its cluster says where it is.
+    let of_cluster = |object: &ObjectMeta| {
+        let name = object.labels.as_ref()?.get(names::CLUSTER_NAME_LABEL)?;
+        let cluster = Caches::get(&caches.clusters, object.namespace.as_deref()?, name)?;
+        Some(caches.infrastructure(&cluster)?.spec.project_id.clone())
+    };
+    let of_project = |object: &ObjectMeta| {
+        let of = noted(object, names::PROJECT).or_else(|| of_cluster(object));
+        allowed(object) && of.is_some_and(|of| of == project.as_str())
+    };
     for machine in caches.metal_machines.state() {
         let conditions = machine.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
-        let seen = noted(machine.meta(), names::ALLOCATION).is_some();
-        if seen && of_project(machine.meta()) && counts(machine.meta(), conditions) {
-            known.machines.extend(machine.spec.provider_id.as_deref().and_then(server));
+        let allocation = noted(machine.meta(), names::ALLOCATION);
+        let seen = allocation.is_some() || machine.status.as_ref().is_some_and(|status| status.ready);
+        let Some(id) = machine.spec.provider_id.as_deref().and_then(server).filter(|_| seen) else { continue };
+        if of_project(machine.meta()) && counts(machine.meta(), conditions) {
+            if let Some(allocation) = allocation.and_then(|text| Allocation::parse(&text).ok()) {
+                known.allocations.insert(id.clone(), allocation);
+            }
+            known.machines.insert(id);
         }
     }
     for firewall in caches.firewalls.state() {
         let conditions = firewall.status.as_ref().map(|s| &s.conditions[..]).unwrap_or_default();
         let seen = noted(firewall.meta(), names::FIREWALL_BASELINE).is_some()
-            || is_true(conditions, ConditionType::FirewallAllocated);
+            || firewall.status.as_ref().is_some_and(|status| status.ready);
         if seen && of_project(firewall.meta()) && counts(firewall.meta(), conditions) {
             known.machines.extend(firewall.spec.managed_resource_ref.as_ref().and_then(|r| server(&r.name)));
         }
     }
     known
-}
-
-fn is_true(conditions: &[Condition], of: ConditionType) -> bool {
-    conditions.iter().any(|c| c.type_ == of.as_str() && c.status == ConditionStatus::True)
 }
 
 fn counts(object: &ObjectMeta, conditions: &[Condition]) -> bool {

@@ -10,15 +10,18 @@ use super::leader::{Election, Leadership};
 use super::queues::{Queue, Queues};
 use super::secrets::{self, Releases};
 use super::telemetry::{Outcome, Telemetry};
-use crate::api::MetalStackCluster;
-use crate::capi::Cluster;
+use crate::api::{
+    MetalStackCluster, MetalStackFirewallDeployment, MetalStackFirewallTemplate, MetalStackMachine,
+    MetalStackMachineTemplate,
+};
+use crate::capi::{Cluster, Machine};
 use crate::metal::{CredentialValues, Doors, ProjectMap, Settings};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::api::ListParams;
 use kube::runtime::controller::{self, Action, applier};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use metal_api::Observe;
 use model::{Clock, ProjectId};
 use serde::de::DeserializeOwned;
@@ -31,8 +34,6 @@ use tokio::task::JoinSet;
 
 /// After a pass that failed for the API server's sake.
 const AGAIN: Duration = Duration::from_secs(5);
-/// After a pass whose object was older than the API server's: its newer one is on the way.
-const STALE: Duration = Duration::from_millis(500);
 
 /// Why the provider ended, or did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +60,10 @@ pub struct MetalAccess {
 
 /// Everything that a provider is made of.
 pub struct Provider {
+    /// Its requests end in a bounded time.
     pub client: Client,
+    /// For watches, which last.
+    pub watches: Client,
     pub config: Config,
     pub metal: MetalAccess,
     pub clock: Arc<dyn Clock>,
@@ -74,7 +78,9 @@ impl Provider {
     pub async fn run(self, mut stop: watch::Receiver<bool>) -> Result<(), RunError> {
         preflight(&self.client).await?;
         let lease = |error| RunError::Lease(Box::new(error));
-        let Some(election) = &self.election else { return self.lead(stop).await };
+        // Who only observes must not keep another from acting, nor wait for one that does.
+        let election = self.election.as_ref().filter(|_| !self.config.observe);
+        let Some(election) = election else { return self.lead(stop).await };
         let mut leadership = Leadership::seek(&self.client, election).await.map_err(lease)?;
         tracing::info!(namespace = %election.namespace, identity = %election.identity, "waiting for the lease");
         let won = tokio::select! {
@@ -95,7 +101,7 @@ impl Provider {
                         end.send_replace(true);
                         leading.await
                     }
-                    _ = leadership.lost() => Err(RunError::Deposed),
+                    () = leadership.lost() => Err(RunError::Deposed),
                 }
             }
         };
@@ -111,7 +117,7 @@ impl Provider {
         let queues = Queues { clusters, machines, firewalls, machine_templates };
         let credentials = Arc::new(Credentials::default());
         let (releases, due_secrets) = Releases::new();
-        let (caches, watching) = caches::start(&self.client, &self.config.scope, &queues, &credentials, &releases);
+        let (caches, watching) = caches::start(&self.watches, &self.config.scope, &queues, &credentials, &releases);
         self.telemetry.leads(caches.clone());
         let mut background = JoinSet::new();
         background.spawn(watching);
@@ -121,8 +127,7 @@ impl Provider {
             () = asked(&mut ended) => {}
         }
         if !self.config.observe {
-            let release = secrets::release(self.client.clone(), caches.clone(), queues, due_secrets);
-            background.spawn(release);
+            background.spawn(secrets::release(self.client.clone(), releases, due_secrets));
         }
         self.telemetry.reconciles();
         tracing::info!(
@@ -132,7 +137,7 @@ impl Provider {
             observe = self.config.observe,
             "reconciling"
         );
-        let context = Arc::new(self.context(caches.clone(), credentials));
+        let context = Arc::new(self.context(caches.clone(), credentials, stop.clone()));
         tokio::join!(
             controller::<crate::cluster::Clusters>(&context, &caches.metal_clusters, due_clusters, &stop),
             controller::<crate::machine::Machines>(&context, &caches.metal_machines, due_machines, &stop),
@@ -143,7 +148,7 @@ impl Provider {
         Ok(())
     }
 
-    fn context(&self, caches: Caches, credentials: Arc<Credentials>) -> Context {
+    fn context(&self, caches: Caches, credentials: Arc<Credentials>, stop: watch::Receiver<bool>) -> Context {
         let reporter = Reporter { controller: crate::names::FIELD_MANAGER.to_owned(), instance: None };
         let doors = self.doors(&caches);
         Context::new(
@@ -156,6 +161,7 @@ impl Provider {
             credentials,
             self.telemetry.clone(),
             self.paused.clone(),
+            stop,
         )
     }
 }
@@ -188,14 +194,14 @@ impl Debug for Provider {
 
 /// What would otherwise be a watch that fails for ever.
 async fn preflight(client: &Client) -> Result<(), RunError> {
-    knows::<MetalStackCluster>(
-        client,
-        "MetalStackCluster",
-        crate::api::GROUP,
-        "`ferrofleet crds | kubectl apply --server-side -f -`",
-    )
-    .await?;
+    let ours = "`ferrofleet crds | kubectl apply --server-side -f -`";
+    knows::<MetalStackCluster>(client, "MetalStackCluster", crate::api::GROUP, ours).await?;
+    knows::<MetalStackMachine>(client, "MetalStackMachine", crate::api::GROUP, ours).await?;
+    knows::<MetalStackMachineTemplate>(client, "MetalStackMachineTemplate", crate::api::GROUP, ours).await?;
+    knows::<MetalStackFirewallDeployment>(client, "MetalStackFirewallDeployment", crate::api::GROUP, ours).await?;
+    knows::<MetalStackFirewallTemplate>(client, "MetalStackFirewallTemplate", crate::api::GROUP, ours).await?;
     let mend = "install Cluster API 1.11 or newer: `clusterctl init`";
+    knows::<Machine>(client, "Machine", "cluster.x-k8s.io/v1beta2", mend).await?;
     knows::<Cluster>(client, "Cluster", "cluster.x-k8s.io/v1beta2", mend).await
 }
 
@@ -248,9 +254,9 @@ async fn controller<K: Kind>(
         .await;
 }
 
-fn again<O>(_: Arc<O>, error: &Error, _: Arc<Context>) -> Action {
+fn again<O: ResourceExt>(object: Arc<O>, error: &Error, context: Arc<Context>) -> Action {
     match error {
-        Error::Conflict => Action::requeue(STALE),
+        Error::Conflict => Action::requeue(context.stale(&object.uid().unwrap_or_default()).min(AGAIN * 6)),
         Error::Gone => Action::await_change(),
         Error::Kube(_) => Action::requeue(AGAIN),
         Error::Restless(..) => Action::requeue(AGAIN * 6),

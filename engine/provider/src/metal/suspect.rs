@@ -1,8 +1,9 @@
 //! Whether what is missing is missing, or this is another metal-api (R15).
 
 use super::View;
-use model::{MachineId, NetworkId, PartitionId};
-use std::{collections::BTreeSet, fmt, net::IpAddr};
+use model::{Allocation, MachineId, NetworkId, PartitionId};
+use std::{
+    collections::{BTreeMap, BTreeSet}, fmt, net::IpAddr};
 
 /// So many may always be missing.
 const MISSING_MIN: usize = 2;
@@ -16,6 +17,8 @@ const NAMED_MAX: usize = 3;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     pub machines: BTreeSet<MachineId>,
+    /// Of machines, where it was noted: one that was allocated again since is as good as gone.
+    pub allocations: BTreeMap<MachineId, Allocation>,
     pub ips: BTreeSet<IpAddr>,
     /// Shared ones too.
     pub networks: BTreeSet<NetworkId>,
@@ -50,7 +53,10 @@ impl fmt::Display for Suspect {
 /// metal-api does not know.
 pub fn suspect(known: &Known, view: &View) -> Option<Suspect> {
     let absent = [
-        absent(known.machines.iter(), |id| view.machines.contains_key(id)),
+        absent(known.machines.iter(), |id| {
+            let noted = known.allocations.get(id);
+            view.machines.get(id).is_some_and(|machine| noted.is_none_or(|noted| *noted == machine.allocation))
+        }),
         absent(known.ips.iter(), |address| view.ips.contains_key(address)),
         absent(known.networks.iter(), |id| view.network(id).is_some()),
     ]
