@@ -337,6 +337,100 @@ fn addresses_of_services_are_found_by_the_name_of_the_cluster() {
     assert_eq!(site.left(), [format!("ip {other}")]);
 }
 
+/// Templates give the address of the control plane, also to a cluster whose project is a typing error.
+#[test]
+fn a_cluster_with_a_mistyped_project_can_be_deleted() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    let mut spec = endpoint("198.18.0.77");
+    spec["projectID"] = json!("no project");
+    spec["controlPlaneIP"] = json!("198.18.0.77");
+    site.cluster("shop", &spec);
+    site.until_condition(KIND, "shop", "NodeNetworkReady", "False", "InvalidSpec");
+    site.delete_whole_cluster("shop");
+    assert_eq!(site.writes(), []);
+}
+
+/// In another management cluster, or in this one before its object was made anew: what has its name is not its own.
+#[test]
+fn what_a_cluster_of_the_same_name_has_is_neither_taken_nor_freed() {
+    let Some(site) = Site::new() else { return };
+    let provider = site.provider();
+    site.cluster("shop", &json!({}));
+    let spec = site.until_ready(KIND, "shop")["spec"].clone();
+    let mut before = site.left();
+    before.sort();
+    provider.kill();
+    site.force_delete(KIND, "shop");
+    site.force_delete("Cluster", "shop");
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    let shop = site.until_condition(KIND, "shop", "NodeNetworkReady", "False", "Claimed");
+    let message = condition(&shop, "NodeNetworkReady").unwrap()["message"].to_string();
+    assert!(message.contains(spec["nodeNetworkID"].as_str().unwrap()), "{message}");
+    site.delete_whole_cluster("shop");
+    let after = || {
+        let mut left = site.left();
+        left.sort();
+        left
+    };
+    assert_eq!(after(), before);
+    let said = |event: &Value| event["reason"] == "LeftBehind" && event["type"] == "Warning";
+    site.until("a person hears of what stays", || {
+        if site.list("Event").iter().any(said) { Ok(()) } else { Err("no Event") }
+    });
+    // Named, it is taken, and goes with the cluster.
+    site.cluster("shop", &spec);
+    site.until_ready(KIND, "shop");
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// A take-over from CAPMS 0.3.1 to 0.5, which wrote the id with a slash.
+#[test]
+fn what_an_old_capms_allocated_goes_with_the_cluster() {
+    let Some(site) = Site::new() else { return };
+    let id = format!("{}/shop", site.namespace);
+    let network = site.given_network(PROJECT, &json!({"cluster.metal-stack.io/id": id}));
+    let tags = [
+        format!("cluster.metal-stack.io/id={id}"),
+        "metal-stack.infrastructure.cluster.x-k8s.io/purpose=control-plane".to_owned(),
+    ];
+    let address = site.given_address(PROJECT, "ephemeral", &tags.each_ref().map(String::as_str));
+    let mut spec = endpoint(&address);
+    spec["nodeNetworkID"] = json!(network);
+    site.cluster("shop", &spec);
+    let _provider = site.provider();
+    site.until_ready(KIND, "shop");
+    site.delete_whole_cluster("shop");
+    site.until_nothing_is_left();
+}
+
+/// A policy, or a Secret that is immutable: the cluster serves all the same (R12).
+#[test]
+fn credentials_of_the_cloud_controller_manager_that_cannot_be_written_hold_nothing_up() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.core_cluster("shop", &json!({}));
+    site.infrastructure("shop", &json!({}));
+    let uid = site.read("Cluster", "shop")["metadata"]["uid"].clone();
+    site.apply(&json!({
+        "apiVersion": "v1", "kind": "Secret", "immutable": true, "type": "addons.cluster.x-k8s.io/resource-set",
+        "metadata": {"name": "shop-metal-ccm", "ownerReferences": [
+            {"apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "Cluster", "name": "shop", "uid": uid},
+        ]},
+        "stringData": {"old": "value"},
+    }));
+    site.annotate(KIND, "shop", "fleet.metal-stack.io/ccm-credentials", Some("inherit"));
+    site.adopt(KIND, "shop", "shop", "Cluster", "shop", false);
+    let of = "CloudControllerCredentialsReady";
+    let shop = site.until_condition(KIND, "shop", of, "False", "CredentialsMissing");
+    assert!(condition(&shop, of).unwrap()["message"].to_string().contains("422"), "{shop}");
+    site.until_ready(KIND, "shop");
+    site.delete("Secret", "shop-metal-ccm");
+    site.until_condition(KIND, "shop", of, "True", "Written");
+}
+
 /// R7: slots of the engine are never filled here.
 #[test]
 fn slots_of_the_engine_are_waited_for() {

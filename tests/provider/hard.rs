@@ -240,7 +240,10 @@ fn i1_a_copy_of_an_object_gets_its_own() {
     let _provider = site.provider();
     site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
     let of = |kind: &str, name: &str| site.read(kind, name)["metadata"]["annotations"].clone();
-    let (cluster, machine) = (of("MetalStackCluster", "shop"), of("MetalStackMachine", "shop-0"));
+    let cluster = of("MetalStackCluster", "shop");
+    // With the allocation's UUID too it would be a machine that lost its providerID, and gets no other.
+    let attempt = "fleet.metal-stack.io/attempt";
+    let machine = json!({attempt: of("MetalStackMachine", "shop-0")[attempt]});
     site.core_cluster("copy", &json!({}));
     let mut copy = json!({
         "apiVersion": api_version("MetalStackCluster"), "kind": "MetalStackCluster",
@@ -476,7 +479,14 @@ fn a_cluster_whose_credentials_are_gone_waits_with_its_deletion() {
     site.until_core_knows("shop");
     site.machine("shop", "shop-0", Role::Worker);
     site.until_ready("MetalStackMachine", "shop-0");
+    site.machine("shop", "shop-1", Role::Worker);
+    site.until_ready("MetalStackMachine", "shop-1");
+    // Deleted by mistake it outlives what has to be freed with it.
     site.delete("Secret", "metal");
+    site.delete_whole("MetalStackMachine", "shop-1");
+    assert_eq!(site.servers().len(), 1);
+    // Forced out it is waited for.
+    site.force_delete("Secret", "metal");
     site.delete("MetalStackMachine", "shop-0");
     site.until("it says what is missing", || {
         let said = site.said("MetalStackMachine", "shop-0", "Deleting");
@@ -485,8 +495,10 @@ fn a_cluster_whose_credentials_are_gone_waits_with_its_deletion() {
     assert_eq!(site.servers().len(), 1);
     site.apply(&secret);
     site.until_gone("MetalStackMachine", "shop-0");
+    site.delete("Secret", "metal");
     site.delete_whole_cluster("shop");
     site.until_nothing_is_left();
+    site.until_gone("Secret", "metal");
 }
 
 /// CAPMS's kinds admit objects without spec; one of them must not blind the provider for the others.

@@ -414,3 +414,138 @@ fn a_failure_domain_that_is_not_the_clusters_is_refused() {
     site.machine_with("shop", "shop-1", Role::Worker, &json!({"failureDomain": PARTITION}), &json!({}));
     site.until_ready(KIND, "shop-1");
 }
+
+/// The name of a server in `metal://<partition>/<id>`.
+fn id_of(object: &Value) -> String {
+    object["spec"]["providerID"].as_str().and_then(|id| id.rsplit('/').next()).unwrap_or_default().to_owned()
+}
+
+/// D14: `kubectl replace`, or a GitOps tool, with a manifest of before the allocation.
+#[test]
+fn d14_the_server_of_a_machine_can_neither_be_changed_nor_taken_out() {
+    let Some(site) = Site::new() else { return };
+    site.machine_without_bootstrap("shop", "shop-0", Role::Worker, &json!({}), &json!({}));
+    let write = |id: Value| site.try_patch(KIND, "shop-0", "", &json!({"spec": {"providerID": id}}));
+    let (one, other) = (format!("metal://{PARTITION}/1"), format!("metal://{PARTITION}/2"));
+    for id in [json!(""), json!(null), json!(""), json!(one), json!(one)] {
+        write(id).unwrap();
+    }
+    for id in [json!(other), json!(""), json!(null)] {
+        let refused = write(id).unwrap_err();
+        assert!(refused.message.contains("put the old value back"), "{}", refused.message);
+    }
+}
+
+/// I1: metal-api completed an allocation that was given up.
+#[test]
+fn i1_a_server_that_came_late_is_freed_while_its_object_lives() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    cluster(&site);
+    site.machine("shop", "shop-0", Role::Worker);
+    let id = id_of(&site.until_ready(KIND, "shop-0"));
+    let server = site.only("machine");
+    let tags: Vec<String> = tags_of(&server).into_iter().map(str::to_owned).collect();
+    let network = site.networks()[0]["id"].as_str().unwrap().to_owned();
+    let late = site.given_machine(PROJECT, &network, &tags);
+    assert_ne!(late, id);
+    site.until("it is freed", || {
+        let servers = site.servers_of("machine");
+        if servers.len() == 1 { Ok(()) } else { Err(format!("{servers:?}")) }
+    });
+    assert_eq!(site.only("machine")["id"], id.as_str());
+    site.until_ready(KIND, "shop-0");
+}
+
+/// What nobody can prove to be this object's is not freed, and is not left behind in silence.
+#[test]
+fn a_server_that_a_person_gave_outlives_its_object_and_an_event_says_so() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    cluster(&site);
+    let network = site.networks()[0]["id"].as_str().unwrap().to_owned();
+    let id = site.given_machine(PROJECT, &network, &[]);
+    let given = json!({"providerID": format!("metal://{PARTITION}/{id}")});
+    site.machine_with("shop", "shop-0", Role::Worker, &json!({}), &given);
+    site.until_ready(KIND, "shop-0");
+    site.delete_whole(KIND, "shop-0");
+    assert_eq!(site.only("machine")["id"], id.as_str());
+    let event = site.until("an Event says what stays", || {
+        let events = site.list("Event");
+        events.into_iter().find(|event| event["reason"] == "LeftBehind").ok_or("none")
+    });
+    assert_eq!(event["type"], "Warning");
+    assert!(event["note"].as_str().unwrap_or_default().contains(&id), "{event}");
+}
+
+/// With a ClusterClass a Cluster and its infrastructure have different names.
+#[test]
+fn a_server_says_both_names_of_its_cluster() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    let reference =
+        json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": "MetalStackCluster", "name": "shop-x7k2p"});
+    site.core_cluster("shop", &json!({"infrastructureRef": reference}));
+    site.infrastructure("shop-x7k2p", &json!({}));
+    site.adopt("MetalStackCluster", "shop-x7k2p", "shop", "Cluster", "shop", false);
+    site.until_ready("MetalStackCluster", "shop-x7k2p");
+    site.patch_status("Cluster", "shop", &json!({"initialization": {"infrastructureProvisioned": true}}));
+    site.machine("shop", "shop-0", Role::Worker);
+    site.until_ready(KIND, "shop-0");
+    let (server, ns) = (site.only("machine"), &site.namespace);
+    for tag in [
+        format!("cluster.metal-stack.io/id={ns}.shop"),
+        format!("metal-stack.infrastructure.cluster.x-k8s.io/cluster-resource={ns}.shop-x7k2p"),
+    ] {
+        assert!(tags_of(&server).contains(&tag.as_str()), "{tag} is not in {server}");
+    }
+}
+
+/// `clusterctl move` marks each source object, deletes it, and takes out its finalizers; the server lives on elsewhere.
+#[test]
+fn what_a_move_takes_away_is_not_freed_even_when_the_cluster_is_gone() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    cluster(&site);
+    site.machine("shop", "shop-0", Role::Worker);
+    site.until_ready(KIND, "shop-0");
+    site.annotate(KIND, "shop-0", "clusterctl.cluster.x-k8s.io/delete-for-move", Some(""));
+    site.force_delete("Machine", "shop-0");
+    site.force_delete("Cluster", "shop");
+    site.delete(KIND, "shop-0");
+    site.until_read_again(3);
+    assert!(site.get(KIND, "shop-0").is_some());
+    site.patch(KIND, "shop-0", &json!({"metadata": {"finalizers": null}}));
+    site.until_gone(KIND, "shop-0");
+    site.until_read_again(1);
+    assert_eq!(site.servers().len(), 1);
+}
+
+/// `clusterctl move` pauses, and then waits until nothing holds it up.
+#[test]
+fn a_machine_that_waits_does_not_hold_up_a_move() {
+    const BLOCK: &str = "clusterctl.cluster.x-k8s.io/block-move";
+    let mut landscape = ferrofleet_tests::provider::landscape();
+    landscape.machines.iter_mut().for_each(|group| group.count = 0);
+    let Some(site) = Site::with(landscape) else { return };
+    let provider = site.provider();
+    cluster(&site);
+    for name in ["shop-0", "shop-1"] {
+        site.machine("shop", name, Role::Worker);
+        site.until_condition(KIND, name, "MachineAllocated", "False", "NoMachineAvailable");
+        assert_eq!(site.read(KIND, name)["metadata"]["annotations"][BLOCK], "");
+    }
+    let until_free = |name: &str| {
+        site.until("nothing holds it up", || {
+            let annotations = site.read(KIND, name)["metadata"]["annotations"].clone();
+            if annotations.get(BLOCK).is_none() { Ok(()) } else { Err(annotations.to_string()) }
+        });
+    };
+    site.annotate(KIND, "shop-0", "cluster.x-k8s.io/paused", Some(""));
+    until_free("shop-0");
+    // The next process does not know what the last one had under way.
+    provider.kill();
+    site.annotate(KIND, "shop-1", "cluster.x-k8s.io/paused", Some(""));
+    let _provider = site.provider();
+    until_free("shop-1");
+}

@@ -1,5 +1,6 @@
 //! With the rights that `ferrofleet provider components` gives it, and no others.
 
+use base64::Engine as _;
 use ferrofleet_tests::binary::ferrofleet;
 use ferrofleet_tests::peers::control_plane::{Apply, ControlPlane, ObjectRef};
 use ferrofleet_tests::peers::need;
@@ -65,6 +66,17 @@ fn the_role_that_is_shipped_is_enough_for_everything() {
         let object = site.read("MetalStackMachineTemplate", "shop");
         if object["status"]["capacity"].is_object() { Ok(()) } else { Err(object.to_string()) }
     });
+    let encoded = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let data = json!({
+        "api-url": encoded(&site.sim.url()), "api-hmac": encoded(&landscape().auth.edit),
+        "api-hmac-auth-type": encoded("Metal-Edit"),
+    });
+    site.apply(&json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "metal"}, "data": data}));
+    site.cluster("tenant", &json!({"credentialsRef": {"name": "metal"}}));
+    site.until_ready("MetalStackCluster", "tenant");
+    site.delete("Secret", "metal");
+    site.delete_whole_cluster("tenant");
+    site.until_gone("Secret", "metal");
     site.delete_whole_cluster("shop");
     site.until_nothing_is_left();
     let log = provider.log();

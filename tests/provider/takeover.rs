@@ -244,3 +244,63 @@ fn a_newer_image_replaces_a_firewall_only_when_asked_for() {
     site.until_ready("MetalStackFirewallDeployment", "shop");
     assert_eq!(site.count("created firewall"), 2, "one of them was CAPMS's");
 }
+
+/// CAPMS 0.3.1 to 0.5 wrote `<namespace>/<name>` into tags, and before that UIDs of objects.
+#[test]
+fn servers_of_older_capms_go_on_and_are_freed_with_their_objects() {
+    let Some(site) = Site::new() else { return };
+    site.cluster("shop", &json!({}));
+    let provider = site.provider();
+    site.until_core_knows("shop");
+    provider.kill();
+    let network = site.networks()[0]["id"].as_str().unwrap().to_owned();
+    let ns = &site.namespace;
+    let names = ["shop-0", "shop-1"];
+    let machines = names.map(|name| {
+        site.machine("shop", name, Role::Worker);
+        let uid = site.read("MetalStackMachine", name)["metadata"]["uid"].as_str().unwrap().to_owned();
+        let tags = match name {
+            "shop-0" => vec![format!("{MS}/cluster-resource={ns}/shop"), format!("{MS}/machine-resource={ns}/{name}")],
+            _ => vec![format!("{MS}/machine-id={uid}"), "cluster.metal-stack.io/id=uid-of-shop".to_owned()],
+        };
+        let id = site.given_machine(PROJECT, &network, &tags);
+        let provider_id = format!("metal://{PARTITION}/{id}");
+        let finalizers = [format!("{MS}/machine")];
+        let patch = json!({"metadata": {"finalizers": finalizers}, "spec": {"providerID": provider_id}});
+        site.patch("MetalStackMachine", name, &patch);
+        site.patch_status("MetalStackMachine", name, &json!({"ready": true, "initialization": {"provisioned": true}}));
+        id
+    });
+    site.sim.forget_calls();
+    let _provider = site.provider();
+    for name in names {
+        let object = site.until_ready("MetalStackMachine", name);
+        assert_eq!(object["status"].get("failureReason"), None, "{object}");
+    }
+    site.until_read_again(2);
+    assert_eq!(site.writes(), []);
+    for (name, id) in names.iter().zip(machines) {
+        site.delete_whole("MetalStackMachine", name);
+        assert!(site.servers().iter().all(|server| server["id"] != id.as_str()), "{name}");
+    }
+    assert_eq!(site.servers(), Vec::<Value>::new());
+}
+
+/// R8: the control plane of a cluster that older CAPMS built, of which no object was restored.
+#[test]
+fn r8_a_control_plane_of_older_capms_is_seen() {
+    let Some(site) = Site::new() else { return };
+    site.cluster("shop", &json!({}));
+    let _provider = site.provider();
+    site.until_core_knows("shop");
+    let network = site.networks()[0]["id"].as_str().unwrap().to_owned();
+    let ns = &site.namespace;
+    let tags = [
+        format!("{MS}/cluster-resource={ns}/shop"),
+        format!("{MS}/machine-resource={ns}/shop-cp-from-before"),
+        format!("{MS}/purpose=control-plane"),
+    ];
+    site.given_machine(PROJECT, &network, &tags);
+    site.machine("shop", "shop-cp-0", Role::ControlPlane);
+    site.until_condition("MetalStackMachine", "shop-cp-0", "MachineAllocated", "False", "ControlPlaneExists");
+}
