@@ -63,6 +63,13 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Age")
 )]
 #[serde(rename_all = "camelCase")]
+// The rule of a field is not asked when the field goes.
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(oldSelf.providerID) || oldSelf.providerID == '' || has(self.providerID)",
+    "message": "providerID cannot be taken out: it names the server that was allocated for this object; put the \
+                old value back, or delete the Machine and let another be made",
+    "reason": "FieldValueForbidden",
+}]))]
 pub struct MetalStackMachineSpec {
     /// The server: metal://<partition>/<id>. Written when one is allocated.
     #[serde(rename = "providerID", default, skip_serializing_if = "Option::is_none")]

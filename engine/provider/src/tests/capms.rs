@@ -11,15 +11,17 @@ const ALLOCATED: &str = "compares with the old object only, so that every object
                          one updated; lets pass what CAPMS itself does: set what was empty, remove what was freed";
 
 /// Where we are narrower, on purpose.
-const NARROWER: [(&str, &str, &str); 11] = [
+const NARROWER: [(&str, &str, &str); 13] = [
     ("MetalStackCluster", ": x-kubernetes-validations", ALLOCATED),
     ("MetalStackCluster", ".status.conditions: x-kubernetes-list-type", SETTER),
     ("MetalStackCluster", ".status.conditions: x-kubernetes-list-map-keys", SETTER),
     ("MetalStackFirewallDeployment", ".status.conditions: x-kubernetes-list-type", SETTER),
     ("MetalStackFirewallDeployment", ".status.conditions: x-kubernetes-list-map-keys", SETTER),
+    ("MetalStackMachine", ".spec: x-kubernetes-validations", ALLOCATED),
     ("MetalStackMachine", ".spec.providerID: x-kubernetes-validations", ALLOCATED),
     ("MetalStackMachine", ".status.conditions: x-kubernetes-list-type", SETTER),
     ("MetalStackMachine", ".status.conditions: x-kubernetes-list-map-keys", SETTER),
+    ("MetalStackMachineTemplate", ".spec.template.spec: x-kubernetes-validations", ALLOCATED),
     ("MetalStackMachineTemplate", ".spec.template.spec.providerID: x-kubernetes-validations", ALLOCATED),
     ("MetalStackMachineTemplate", ".spec.template.status.conditions: x-kubernetes-list-type", SETTER),
     ("MetalStackMachineTemplate", ".spec.template.status.conditions: x-kubernetes-list-map-keys", SETTER),
