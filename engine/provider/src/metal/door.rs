@@ -108,6 +108,12 @@ impl ProjectDoor {
         reading
     }
 
+    /// What was read last, if ever, however old; nothing is asked.
+    #[cfg(test)]
+    pub(super) fn last(&self) -> Option<Arc<View>> {
+        self.state().view.clone()
+    }
+
     /// The next reading is due soon: somebody waits for a machine.
     pub fn hasten(&self) {
         self.state().pulse.hasten();
