@@ -98,6 +98,8 @@ pub(crate) enum Action {
         credentials: Option<String>,
         allocation: Option<Allocation>,
     },
+    /// Nothing holds up a move any more.
+    Unblock,
     Label(BTreeMap<&'static str, String>),
     /// `proof`: what its tags must say.
     Free {

@@ -76,8 +76,10 @@ pub(super) async fn act(context: &Context, o: &mut Observed, action: Action) -> 
             annotations.extend(allocation.as_ref().map(|allocation| (names::ALLOCATION, Some(allocation.as_str()))));
             patch(context, o, annotate(&annotations)).await
         }
+        Action::Unblock => patch(context, o, annotate(&[(names::BLOCK_MOVE, None)])).await,
         Action::Label(labels) => label(context, o, json!({"metadata": {"labels": labels}})).await,
         Action::Free { project, id, allocation, proof } => {
+            is_current(context, &o.object).await?;
             free(context, o, &project, id, allocation, proof).await;
             Ok(())
         }
@@ -97,7 +99,11 @@ async fn label(context: &Context, o: &mut Observed, fields: Value) -> Result<(),
             o.labels_refused = true;
             Ok(())
         }
-        other => other,
+        other => {
+            // Taken and dropped, which is how some policies refuse.
+            o.labels_refused = true;
+            other
+        }
     }
 }
 
@@ -119,12 +125,12 @@ async fn read_bootstrap(context: &Context, o: &Observed, name: &str) -> Result<B
 async fn search(context: &Context, o: &mut Observed, project: &ProjectId, control_planes: bool) {
     let at = context.clock.now();
     let Some(door) = door(context, o, project).await else { return };
-    let resource = o.resource();
+    let searches = o.searches();
     let clusters = if control_planes { o.cluster_resources() } else { Vec::new() };
     let found = async {
         let mut mine = Vec::new();
-        for form in resource.forms() {
-            mine.extend(door.find_machines(None, &Tags::new().with(tags::MACHINE_RESOURCE, form)).await?);
+        for tags in searches {
+            mine.extend(door.find_machines(None, &tags).await?);
         }
         let mut control_planes = Vec::new();
         for cluster in clusters {
@@ -144,7 +150,8 @@ async fn look(context: &Context, o: &mut Observed, project: &ProjectId, id: Mach
     let Some(door) = door(context, o, project).await else { return };
     match door.machine_now(&id).await {
         Ok(found) => {
-            o.memory.absence = o.memory.absence.asked(found.is_some());
+            let is_there = found.as_ref().is_some_and(|machine| o.recognise(machine, project).is_ok());
+            o.memory.absence = o.memory.absence.asked(is_there);
             o.memory.succeeded();
             with_room(o, project, |room| {
                 room.looked.insert(id, found);
@@ -177,7 +184,8 @@ async fn allocate(context: &Context, o: &mut Observed, request: &MachineRequest)
     Ok(())
 }
 
-/// The cache may be behind by the very patch that wrote an id down: before a server is spent the API server is asked.
+/// Before a server is taken or freed the API server is asked: the cache may be behind by the very patch that wrote an id
+/// down, or by a pause, or this process lost its Lease and does not know.
 async fn is_current(context: &Context, object: &MetalStackMachine) -> Result<(), Error> {
     let api: Api<MetalStackMachine> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     let now = api.get_metadata(&object.name_any()).await?;

@@ -1,7 +1,7 @@
 //! What is done next for one machine. Pure: from what was observed, and the time.
 
 use super::Action;
-use super::identity::{is_marked, provider_id};
+use super::identity::{NO_ALLOCATION, provider_id};
 use super::observed::{Bootstrap, Named, Observed, Reach, Room, Search};
 use super::request::{Refusal, wanted};
 use super::{delete, report};
@@ -11,16 +11,22 @@ use crate::names;
 use crate::reason::Reason;
 use crate::step::{Decision, Rest, passed};
 use kube::ResourceExt as _;
-use model::metal::Machine;
+use model::metal::{Machine, MachineState};
 use model::{MachineId, Timestamp, tags};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// An older one may be in use by now, however that came about: a person decides.
+const SPARE_FREED_UNTIL: Duration = Duration::from_secs(60 * 60);
+
 pub(super) type Decided = Decision<Action, MetalStackMachineStatus>;
 
 pub(crate) fn decide(o: &Observed, now: Timestamp) -> Decided {
+    if o.is_moved_away() {
+        return Decision::leave();
+    }
     if o.is_paused() {
-        return Decision::rest(Rest::Change, report::paused(o, now));
+        return paused(o, now);
     }
     if o.is_deleted() {
         return delete::delete(o, now);
@@ -50,17 +56,38 @@ pub(crate) fn decide(o: &Observed, now: Timestamp) -> Decided {
     }
 }
 
+/// Nothing is done. Only what we put there to hold up a move goes when nothing is under way any more: `clusterctl` pauses
+/// first and waits for that then.
+fn paused(o: &Observed, now: Timestamp) -> Decided {
+    let rest = |rest| Decision::rest(rest, report::paused(o, now));
+    if o.attempt().is_none() || !o.object.annotations().contains_key(names::BLOCK_MOVE) {
+        return rest(Rest::Change);
+    }
+    match o.memory.unsettled_since {
+        None if !o.memory.attempt_is_mine => Decision::act(Action::NoteAttempt),
+        Some(since) if o.memory.is_unsettled(now, o.rules.settle) => {
+            rest(Rest::After(left(since, o.rules.settle, now)))
+        }
+        _ => Decision::act(Action::Unblock),
+    }
+}
+
 /// The machine that providerID names: as it is, or gone.
 fn watch(o: &Observed, room: &Room, id: &MachineId, now: Timestamp) -> Decided {
-    let named = match &room.reach {
+    let (named, mine) = match &room.reach {
         Reach::Closed(failure) => return unreadable(o, failure.reason, &failure.message, now),
         Reach::Suspect(why) => return unreadable(o, Reason::Suspect, why, now),
-        Reach::Open { named, .. } => named,
+        Reach::Open { named, mine } => (named, mine),
     };
     match (room.brought(id), named) {
-        (Some(Some(machine)), _) | (None, Named::Here(machine)) => known(o, room, machine, now),
-        (Some(None), _) | (None, Named::Gone) => {
-            report::lost(o, Reason::DeletedExternally, &format!("machine {id} was freed by somebody else"), now)
+        (Some(Some(machine)), _) | (None, Named::Here(machine) | Named::Gone(Some(machine))) => {
+            match o.recognise(machine, &room.project) {
+                Ok(()) => known(o, room, machine, mine, now),
+                Err(why) => lost(o, Reason::BelongsToOther, why, now),
+            }
+        }
+        (Some(None), _) | (None, Named::Gone(None)) => {
+            lost(o, Reason::DeletedExternally, format!("machine {id} was freed by somebody else"), now)
         }
         (None, Named::MissingTwice) => match o.memory.must_wait(now) {
             Some(wait) => failed(o, wait, now),
@@ -73,29 +100,54 @@ fn watch(o: &Observed, room: &Room, id: &MachineId, now: Timestamp) -> Decided {
     }
 }
 
-fn known(o: &Observed, room: &Room, machine: &Machine, now: Timestamp) -> Decided {
-    if let Err(why) = o.recognise(machine, &room.project) {
-        return report::lost(o, Reason::BelongsToOther, &why, now);
+/// Of an object whose machine was never seen nothing is concluded: this may be another metal-api, or providerID is wrong.
+fn lost(o: &Observed, reason: Reason, what: String, now: Timestamp) -> Decided {
+    if o.was_seen() {
+        return report::lost(o, reason, &what, now);
     }
+    let what = format!("{what}, or never was there; look at spec.providerID and at METAL_API_URL");
+    report::unread(o, &Refusal::new(reason, what), Rest::Interval, now)
+}
+
+fn known(o: &Observed, room: &Room, machine: &Machine, mine: &[Arc<Machine>], now: Timestamp) -> Decided {
     if let Some(note) = note(o, room, machine) {
         return Decision::act(note);
     }
-    let labels = report::labels(machine);
-    let has = |(key, value): (&&str, &String)| o.object.labels().get(*key) == Some(value);
-    if !o.labels_refused && !labels.iter().all(has) {
+    let spare = spare(o, room, machine, mine);
+    let fresh = |machine: &&Arc<Machine>| {
+        let is_old = machine.created.is_none_or(|created| passed(created, now, SPARE_FREED_UNTIL));
+        machine.state != MachineState::Locked && !is_old
+    };
+    if let Some(machine) = spare.iter().copied().find(fresh).filter(|_| o.memory.must_wait(now).is_none()) {
+        return Decision::act(delete::free_of(o, room, machine));
+    }
+    let mut labels = report::labels(machine);
+    // One that somebody else set is theirs.
+    labels.retain(|key, _| !o.object.labels().contains_key(*key));
+    if !o.labels_refused && !labels.is_empty() {
         return Decision::act(Action::Label(labels));
     }
-    report::seen(o, machine, now)
+    report::seen(o, machine, &spare, now)
+}
+
+/// Other machines of this object's attempt: an allocation that completed after it was given up. Nobody knows them.
+fn spare<'a>(o: &Observed, room: &Room, machine: &Machine, mine: &'a [Arc<Machine>]) -> Vec<&'a Arc<Machine>> {
+    let is_freed = |id: &MachineId| matches!(room.looked.get(id), Some(None));
+    let is_taken = |id: &MachineId| o.siblings.iter().any(|sibling| sibling.id.as_ref() == Some(id));
+    let is_spare = |other: &&Arc<Machine>| {
+        other.id != machine.id && !is_freed(&other.id) && !is_taken(&other.id) && o.frees(other, &room.project)
+    };
+    mine.iter().filter(is_spare).collect()
 }
 
 /// What deletion needs when no other object is left; written once, also for what CAPMS allocated. Nothing holds up a
 /// move any more.
 fn note(o: &Observed, room: &Room, machine: &Machine) -> Option<Action> {
-    let ours = o.own_tag(machine).is_some();
-    let lacks = |key| o.annotation(key).is_none();
+    let ours = o.own_tag(machine).is_some() && machine.allocation.as_str() != NO_ALLOCATION;
     let credentials = o.credentials() != o.annotation(names::CREDENTIALS);
     let blocked = o.object.annotations().contains_key(names::BLOCK_MOVE);
-    let note = lacks(names::PROJECT) || (ours && lacks(names::ALLOCATION)) || credentials || blocked;
+    let lacks = o.annotation(names::PROJECT).is_none() || (ours && o.allocation().is_none());
+    let note = lacks || credentials || blocked;
     note.then(|| Action::Note {
         project: room.project.clone(),
         credentials: o.credentials().map(str::to_owned),
@@ -112,7 +164,7 @@ fn allocate(o: &Observed, wanted: super::request::Wanted, now: Timestamp) -> Dec
     if let Some(machine) = &room.allocated {
         return persist(machine, room);
     }
-    match &room.reach {
+    let mine = match &room.reach {
         Reach::Closed(failure) => {
             let refusal = Refusal::new(failure.reason, failure.message.clone());
             return report::held(o, refusal, Rest::Interval, now);
@@ -120,10 +172,13 @@ fn allocate(o: &Observed, wanted: super::request::Wanted, now: Timestamp) -> Dec
         Reach::Suspect(why) => {
             return report::held(o, Refusal::new(Reason::Suspect, why.clone()), Rest::Interval, now);
         }
-        Reach::Open { .. } => {}
-    }
+        Reach::Open { mine, .. } => mine,
+    };
     if let Some(wait) = o.memory.must_wait(now) {
         return failed(o, wait, now);
+    }
+    if o.had_machine() {
+        return regain(o, room, now);
     }
     let Some(attempt) = o.attempt() else {
         return match &o.bootstrap {
@@ -139,9 +194,15 @@ fn allocate(o: &Observed, wanted: super::request::Wanted, now: Timestamp) -> Dec
         return Decision::act(Action::NoteAttempt);
     }
     let Some(search) = &room.searched else {
-        return Decision::act(Action::Search { project: room.project.clone(), control_planes: o.is_control_plane() });
+        // What the bulk reading tells, and what the Secret has, costs metal-api no question.
+        return match (found(o, room, mine), &o.bootstrap) {
+            (Found::Stop(refusal), _) => report::held(o, refusal, Rest::Interval, now),
+            (Found::Nothing, None) => Decision::act(Action::ReadBootstrap(wanted.secret)),
+            (Found::Nothing, Some(Bootstrap::Unusable(why))) => unusable(o, why, now),
+            _ => Decision::act(Action::Search { project: room.project.clone(), control_planes: o.is_control_plane() }),
+        };
     };
-    match found(o, attempt, search) {
+    match found(o, room, &search.mine) {
         Found::Ours(machine) => return persist(&machine, room),
         Found::Stop(refusal) => return report::held(o, refusal, Rest::Interval, now),
         Found::Nothing => {}
@@ -160,6 +221,23 @@ fn allocate(o: &Observed, wanted: super::request::Wanted, now: Timestamp) -> Dec
     }
 }
 
+/// Its providerID was taken out: its machine is looked for, and no other one is allocated (R15).
+fn regain(o: &Observed, room: &Room, now: Timestamp) -> Decided {
+    let Some(search) = &room.searched else {
+        return Decision::act(Action::Search { project: room.project.clone(), control_planes: false });
+    };
+    let refusal = match found(o, room, &search.mine) {
+        Found::Ours(machine) => return persist(&machine, room),
+        Found::Stop(refusal) => refusal,
+        Found::Nothing => Refusal::new(
+            Reason::DeletedExternally,
+            "spec.providerID was taken out, and no machine says that it is this object's; put providerID back, or delete \
+             the Machine and let another be made",
+        ),
+    };
+    report::held(o, refusal, Rest::Interval, now)
+}
+
 fn persist(machine: &Machine, room: &Room) -> Decided {
     Decision::act(Action::Persist {
         provider_id: provider_id(&machine.partition, &machine.id),
@@ -174,13 +252,18 @@ enum Found {
     Stop(Refusal),
 }
 
-/// What a search for this object's name found: only one with our mark is taken (R6).
-fn found(o: &Observed, attempt: &str, search: &Search) -> Found {
-    let (name, resource) = (o.object.name_any(), o.resource());
+/// What says that it is this object's: only one with our mark, or of the allocation that the object noted, is
+/// taken (R6).
+fn found(o: &Observed, room: &Room, mine: &[Arc<Machine>]) -> Found {
+    let name = o.object.name_any();
     let taken = |machine: &Machine| o.siblings.iter().any(|sibling| sibling.id.as_ref() == Some(&machine.id));
-    match search.mine.as_slice() {
+    let mut noted = mine.iter().filter(|machine| o.names(machine));
+    if let (Some(one), None) = (noted.next().filter(|one| o.frees(one, &room.project) && !taken(one)), noted.next()) {
+        return Found::Ours(Arc::clone(one));
+    }
+    match mine {
         [] => Found::Nothing,
-        [one] if is_marked(one, &resource, attempt) && !taken(one) => Found::Ours(Arc::clone(one)),
+        [one] if o.frees(one, &room.project) && !taken(one) => Found::Ours(Arc::clone(one)),
         [one] => Found::Stop(Refusal::new(
             Reason::Claimed,
             format!(
@@ -227,8 +310,11 @@ fn foreign_control_plane(o: &Observed, search: &Search) -> Option<Refusal> {
 /// How long an allocation without an answer can still complete, seen from the last search.
 pub(super) fn unsettled(o: &Observed, search: &Search, now: Timestamp) -> Option<Duration> {
     let since = o.memory.unsettled_since.filter(|_| o.memory.is_unsettled(search.at, o.rules.settle))?;
-    let gone = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-    Some(if passed(since, now, o.rules.settle) { Duration::ZERO } else { o.rules.settle.saturating_sub(gone) })
+    Some(left(since, o.rules.settle, now))
+}
+
+fn left(since: Timestamp, settle: Duration, now: Timestamp) -> Duration {
+    settle.saturating_sub(Duration::try_from(now.duration_since(since)).unwrap_or_default())
 }
 
 fn unusable(o: &Observed, why: &str, now: Timestamp) -> Decided {

@@ -20,17 +20,17 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
         return Decision::leave();
     }
     let id = o.provider_id().and_then(server);
-    let adopted = o.annotation(names::ORIGIN) == Some(names::ADOPTED);
-    if adopted || (id.is_none() && o.attempt().is_none()) {
+    if o.annotation(names::ORIGIN) == Some(names::ADOPTED) {
         return Decision::act(Action::RemoveFinalizer);
     }
     if let Some(wait) = o.memory.must_wait(now) {
         return report::deleting(o, failure(o), Rest::After(wait), now);
     }
-    if id.is_none() && !o.memory.attempt_is_mine && o.memory.unsettled_since.is_none() {
+    let begun = id.is_none() && o.attempt().is_some();
+    if begun && !o.memory.attempt_is_mine && o.memory.unsettled_since.is_none() {
         return Decision::act(Action::NoteAttempt);
     }
-    if o.rooms.is_empty() {
+    if o.rooms.is_empty() && o.may_have_machine() {
         let message = format!(
             "nothing says in which project of metal-stack the machine is; annotate the object with {}=<project id>",
             names::PROJECT
@@ -44,20 +44,30 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
             Err(decided) => return *decided,
         }
     }
-    if allocated && o.is_control_plane() {
+    if report::says(o, Reason::LeftBehind).is_some() {
+        return Decision::act(Action::RemoveFinalizer);
+    }
+    let is_over = |since| passed(since, now, o.rules.control_plane_grace);
+    if allocated && o.is_control_plane() && !report::converging_since(o).is_some_and(is_over) {
         return converge(o, now);
+    }
+    if let Some(refusal) = left_behind(o) {
+        return report::deleting(o, refusal, Rest::Soon, now);
     }
     Decision::act(Action::RemoveFinalizer)
 }
 
 /// A step on the way to a project without a machine of this object; else whether it had one.
 fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> Result<bool, Box<Decided>> {
+    if !o.may_have_machine() && !matches!(room.reach, Reach::Open { .. }) {
+        return Ok(false);
+    }
     let wait = |refusal| Err(Box::new(report::deleting(o, refusal, Rest::Interval, now)));
     let act = |action| Err(Box::new(Decision::act(action)));
-    let marked = match &room.reach {
+    let mine = match &room.reach {
         Reach::Closed(failure) => return wait(Refusal::new(failure.reason, failure.message.clone())),
         Reach::Suspect(why) => return wait(Refusal::new(Reason::Suspect, why.clone())),
-        Reach::Open { marked, .. } => marked,
+        Reach::Open { mine, .. } => mine,
     };
     if let Some(id) = id.filter(|id| !room.looked.contains_key(*id)) {
         return act(Action::Look { project: room.project.clone(), id: id.clone() });
@@ -65,16 +75,7 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
     if id.is_none() && room.searched.is_none() {
         return act(Action::Search { project: room.project.clone(), control_planes: false });
     }
-    let searched = room.searched.as_ref().map(|search| search.mine.as_slice()).unwrap_or_default();
-    let mut all: BTreeMap<&MachineId, &Arc<Machine>> = BTreeMap::new();
-    all.extend(marked.iter().chain(searched).map(|machine| (&machine.id, machine)));
-    for (id, looked) in &room.looked {
-        match looked {
-            Some(machine) => all.insert(id, machine),
-            None => all.remove(id),
-        };
-    }
-    let ours = all.into_values().filter(|machine| o.frees(machine, &room.project));
+    let ours = there(room, mine).into_values().filter(|machine| o.frees(machine, &room.project));
     let (locked, free): (Vec<_>, Vec<_>) = ours.partition(|machine| machine.state == MachineState::Locked);
     if let Some(machine) = free.first() {
         return act(free_of(o, room, machine));
@@ -82,7 +83,7 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
     if let Some(machine) = locked.first() {
         return wait(unlock(machine));
     }
-    let had = searched.iter().any(|machine| o.frees(machine, &room.project));
+    let had = room.searched.iter().flat_map(|search| &search.mine).any(|machine| o.frees(machine, &room.project));
     let unfinished = room.searched.as_ref().filter(|_| !had).and_then(|search| unsettled(o, search, now));
     if let Some(left) = unfinished {
         let message = "an allocation may still be under way; what comes of it is freed";
@@ -90,6 +91,36 @@ fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> R
         return Err(Box::new(report::deleting(o, refusal, Rest::After(left), now)));
     }
     Ok(had)
+}
+
+/// What is there, as far as this pass knows.
+fn there<'a>(room: &'a Room, mine: &'a [Arc<Machine>]) -> BTreeMap<&'a MachineId, &'a Arc<Machine>> {
+    let searched = room.searched.iter().flat_map(|search| &search.mine);
+    let mut all: BTreeMap<_, _> = mine.iter().chain(searched).map(|machine| (&machine.id, machine)).collect();
+    for (id, looked) in &room.looked {
+        match looked {
+            Some(machine) => all.insert(id, machine),
+            None => all.remove(id),
+        };
+    }
+    all
+}
+
+/// What the object names, or what says that it is the object's, and is not freed with it: a person must hear of it.
+fn left_behind(o: &Observed) -> Option<Refusal> {
+    let of_room = |room: &Room| {
+        let left = there(room, &[]).into_values().filter(|machine| o.leaves(machine, &room.project));
+        left.map(|machine| machine.id.to_string()).collect::<Vec<_>>()
+    };
+    let ids: Vec<String> = o.rooms.iter().flat_map(of_room).collect();
+    (!ids.is_empty()).then(|| {
+        let message = format!(
+            "{} stays allocated: nothing proves that it was allocated for this object; look whose it is, and free it with \
+             metalctl machine delete when nobody uses it",
+            ids.join(" and ")
+        );
+        Refusal::new(Reason::LeftBehind, message)
+    })
 }
 
 pub(super) fn free_of(o: &Observed, room: &Room, machine: &Machine) -> Action {
@@ -114,11 +145,8 @@ fn unlock(machine: &Machine) -> Refusal {
 /// The routes to a control plane outlive its server for a while (R22).
 fn converge(o: &Observed, now: Timestamp) -> Decided {
     let grace = o.rules.control_plane_grace;
-    let since = report::converging_since(o);
-    if since.is_some_and(|since| passed(since, now, grace)) {
-        return Decision::act(Action::RemoveFinalizer);
-    }
-    let gone = since.map_or(Duration::ZERO, |s| Duration::try_from(now.duration_since(s)).unwrap_or_default());
+    let gone = report::converging_since(o)
+        .map_or(Duration::ZERO, |s| Duration::try_from(now.duration_since(s)).unwrap_or_default());
     let message = "the server is freed; the object goes when routes to it are gone everywhere";
     let refusal = Refusal::new(Reason::WaitingForRouteConvergence, message);
     report::deleting(o, refusal, Rest::After(grace.saturating_sub(gone)), now)

@@ -1,14 +1,15 @@
 //! What a decision looks at: from the caches, and from the reading of metal-api that all objects of a project share.
 
-use super::identity::{Resource, is_marked};
+use super::identity::Resource;
 use super::observed::{Named, Observed, Reach, Room, Rules, Sibling};
 use super::report::is_on_its_way;
 use crate::api::MetalStackMachine;
+use crate::capi::{Cluster, Machine as Owner};
 use crate::control::{Caches, Context, Error, owner, server};
 use crate::metal::{Absence, View};
 use crate::names;
 use crate::step::Memory;
-use kube::ResourceExt as _;
+use kube::{Api, Resource as _, ResourceExt as _};
 use model::{MachineId, ProjectId, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ pub(super) async fn gather(
     let machine = machine.and_then(|name| Caches::get(&caches.machines, &namespace, &name));
     let of_machine = || Caches::get(&caches.clusters, &namespace, &machine.as_ref()?.spec.cluster_name);
     let cluster = caches.owner_cluster(&*object).or_else(of_machine);
+    let cluster = match cluster {
+        None if object.meta().deletion_timestamp.is_some() => {
+            unseen_cluster(context, &object, machine.as_deref()).await?
+        }
+        cluster => cluster,
+    };
     let infrastructure = cluster.as_ref().and_then(|cluster| caches.infrastructure(cluster));
     let siblings = cluster.as_ref().map(|c| siblings(caches, &namespace, &c.name_any(), &object)).unwrap_or_default();
     let rules = Rules { settle: context.config.settle, control_plane_grace: context.config.control_plane_grace };
@@ -49,11 +56,25 @@ pub(super) async fn gather(
     Ok(observed)
 }
 
+/// A Cluster that the cache does not have. That it is gone is believed of the API server alone: a pause must not be
+/// overlooked before a server is freed.
+async fn unseen_cluster(
+    context: &Context,
+    object: &MetalStackMachine,
+    machine: Option<&Owner>,
+) -> Result<Option<Arc<Cluster>>, Error> {
+    let label = || object.labels().get(names::CLUSTER_NAME_LABEL).cloned();
+    let name = machine.map(|machine| machine.spec.cluster_name.clone()).filter(|name| !name.is_empty()).or_else(label);
+    let Some(name) = name else { return Ok(None) };
+    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    Ok(api.get_opt(&name).await?.map(Arc::new))
+}
+
 /// Where its machine is. When it is deleted and nothing says where: everywhere that its namespace may use.
 fn projects(context: &Context, o: &Observed) -> Vec<ProjectId> {
     match o.project() {
         Some(project) => vec![project],
-        None if o.is_deleted() => {
+        None if o.is_deleted() && o.may_have_machine() => {
             let map = context.metal.settings().map.as_ref();
             map.map(|map| map.projects(&o.namespace()).cloned().collect()).unwrap_or_default()
         }
@@ -87,10 +108,8 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
     if matches!(&named, Named::Here(machine) if is_on_its_way(machine, context.clock.now())) {
         door.hasten();
     }
-    let (resource, attempt) = (o.resource(), o.attempt().unwrap_or_default());
-    let is_ours = |machine: &&Arc<_>| is_marked(machine, &resource, attempt);
-    let marked = view.machines.values().filter(is_ours).cloned().collect();
-    Reach::Open { named, marked }
+    let mine = view.machines.values().filter(|machine| o.own_tag(machine).is_some()).cloned().collect();
+    Reach::Open { named, mine }
 }
 
 /// A person's word that what is missing is really missing.
@@ -106,11 +125,13 @@ fn named(o: &mut Observed, view: &View, interval: Duration) -> Named {
         o.memory.absence = Absence::default();
         return Named::Nothing;
     };
-    let found = view.machines.get(&id);
+    // What is somebody else's there is missed as what is not there at all: a restored database shows both.
+    let there = view.machines.get(&id);
+    let found = there.filter(|machine| o.recognise(machine, &view.project).is_ok());
     o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval, is_acknowledged(o, view.read_at));
     match found {
         Some(machine) => Named::Here(Arc::clone(machine)),
-        None if o.memory.absence.is_concluded() => Named::Gone,
+        None if o.memory.absence.is_concluded() => Named::Gone(there.cloned()),
         None if o.memory.absence.must_ask() => Named::MissingTwice,
         None => Named::Missing,
     }

@@ -6,6 +6,8 @@ use sha2::{Digest as _, Sha256};
 
 /// The value of the tag `fleet.metal-stack.io/slot`.
 pub(crate) const SLOT: &str = "machine";
+/// What stands for the allocation UUID of a machine that metal-api gives without one.
+pub(crate) const NO_ALLOCATION: &str = "none";
 /// What a label's value and a DNS label may have.
 const LABEL_MAX: usize = 63;
 /// Hexadecimal digits of the hash that keeps shortened names apart.

@@ -1,17 +1,20 @@
 //! What is known of one machine when it is decided upon: plain data, no clients.
 
 use super::identity::{self, Resource};
-use crate::api::{Condition, MetalStackCluster, MetalStackMachine};
+use crate::api::{Condition, ConditionStatus, MetalStackCluster, MetalStackMachine, MetalStackMachineStatus};
 use crate::capi::{Cluster, Machine as Owner};
 use crate::control::server;
 use crate::names;
+use crate::reason::{ConditionType, Reason};
 use crate::step::{Failure, Memory};
 use kube::ResourceExt as _;
 use model::metal::{Machine, MachineRole, UserData};
-use model::{MachineId, ProjectId, Timestamp, tags};
+use model::{MachineId, ProjectId, Tags, Timestamp, tags};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
@@ -69,8 +72,8 @@ pub(crate) enum Reach {
     Open {
         /// What providerID names.
         named: Named,
-        /// What carries our mark and this object's name.
-        marked: Vec<Arc<Machine>>,
+        /// What says that it is this object's.
+        mine: Vec<Arc<Machine>>,
     },
 }
 
@@ -79,12 +82,12 @@ pub(crate) enum Named {
     /// No providerID, or none that names a machine.
     Nothing,
     Here(Arc<Machine>),
-    /// Not in the reading: nothing is concluded from one.
+    /// Not in the reading, or somebody else's there: nothing is concluded from one.
     Missing,
     /// Nor in the one before: only a direct read is left to ask (R15).
     MissingTwice,
-    /// That did not find it either.
-    Gone,
+    /// That did not find it either; or found it as somebody else's.
+    Gone(Option<Arc<Machine>>),
 }
 
 /// What a direct search found.
@@ -155,13 +158,62 @@ impl Observed {
         self.annotation(names::ATTEMPT)
     }
 
+    /// metal-api's allocation UUID of its machine, where it was noted.
+    pub(crate) fn allocation(&self) -> Option<&str> {
+        self.annotation(names::ALLOCATION).filter(|allocation| *allocation != identity::NO_ALLOCATION)
+    }
+
+    /// Whether the object says that a machine was allocated for it, or may have been.
+    pub(crate) fn may_have_machine(&self) -> bool {
+        let noted =
+            self.attempt().is_some() || self.allocation().is_some() || self.annotation(names::PROJECT).is_some();
+        self.provider_id().is_some() || noted || self.had_machine()
+    }
+
+    /// Whether its machine was once seen in metal-api, which is what makes it news that it is not.
+    pub(crate) fn was_seen(&self) -> bool {
+        let lost = [Reason::DeletedExternally, Reason::BelongsToOther].map(Reason::as_str);
+        let is = |c: &Condition| match c.status {
+            ConditionStatus::True => true,
+            ConditionStatus::False => lost.contains(&c.reason.as_str()),
+            ConditionStatus::Unknown => false,
+        };
+        let said = |c: &Condition| c.type_ == ConditionType::MachineAllocated.as_str() && is(c);
+        self.allocation().is_some() || self.conditions().iter().any(said)
+    }
+
+    /// Whether it once had a machine: it never gets another (R15).
+    pub(crate) fn had_machine(&self) -> bool {
+        let provisioned = |status: &MetalStackMachineStatus| {
+            status.ready || status.initialization.and_then(|i| i.provisioned) == Some(true)
+        };
+        self.allocation().is_some() || self.object.status.as_ref().is_some_and(provisioned)
+    }
+
+    /// Whether it names this machine: by providerID, and where that was taken out by its allocation.
+    pub(crate) fn names(&self, machine: &Machine) -> bool {
+        match self.provider_id() {
+            Some(id) => server(id).is_some_and(|id| id == machine.id),
+            None => self.allocation() == Some(machine.allocation.as_str()),
+        }
+    }
+
+    /// What machines of this object are searched by.
+    pub(crate) fn searches(&self) -> Vec<Tags> {
+        let resource = self.resource();
+        let by = |key, value: &str| Tags::new().with(key, value);
+        let mut all: Vec<Tags> = resource.forms().map(|form| by(tags::MACHINE_RESOURCE, form)).collect();
+        // Nobody allocates so any more: only what was lost is looked for.
+        let uid = self.object.metadata.uid.as_deref().filter(|_| self.had_machine());
+        all.extend(uid.map(|uid| by(identity::MACHINE_UID, uid)));
+        all
+    }
+
     /// Whether metal-api has a say in what is decided.
     pub(crate) fn needs_metal(&self) -> bool {
         let has_all = self.owner.is_some() && self.cluster.is_some() && self.infrastructure.is_some();
         let is_live = !self.is_deleted() && has_all;
-        let may_have =
-            self.is_deleted() && self.has_finalizer() && (self.provider_id().is_some() || self.attempt().is_some());
-        !self.is_paused() && (is_live || may_have)
+        !self.is_moved_away() && !self.is_paused() && (is_live || self.is_deleted() && self.has_finalizer())
     }
 
     pub(crate) fn is_deleted(&self) -> bool {
@@ -170,6 +222,11 @@ impl Observed {
 
     pub(crate) fn has_finalizer(&self) -> bool {
         self.object.finalizers().iter().any(|finalizer| finalizer == names::MACHINE_FINALIZER)
+    }
+
+    /// `clusterctl move` takes this object away: it, and its machine, live on in another management cluster.
+    pub(crate) fn is_moved_away(&self) -> bool {
+        self.object.annotations().contains_key(DELETE_FOR_MOVE)
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -214,12 +271,21 @@ impl Observed {
         if machine.role != MachineRole::Machine {
             return Err(format!("machine {id} is a firewall"));
         }
-        match self.annotation(names::ALLOCATION) {
-            Some(allocation) if allocation != machine.allocation.as_str() => {
+        let allocation = Some(machine.allocation.as_str()).filter(|is| *is != identity::NO_ALLOCATION);
+        match self.allocation().zip(allocation) {
+            Some((noted, is)) if noted != is => {
                 Err(format!("machine {id} was freed and allocated again by somebody else"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether it stays when the object goes although it is, or may be, this object's: nothing proves it.
+    pub(crate) fn leaves(&self, machine: &Machine, project: &ProjectId) -> bool {
+        let says_so = self.own_tag(machine).is_some();
+        let named = self.names(machine) && self.recognise(machine, project).is_ok();
+        let is_free_to = machine.project == *project && machine.role == MachineRole::Machine;
+        is_free_to && !identity::is_of_engine(&machine.tags) && (says_so || named) && !self.frees(machine, project)
     }
 
     /// Whether this object's deletion frees it: what we allocated for it, and what its spec names and says the same of
@@ -227,7 +293,7 @@ impl Observed {
     pub(crate) fn frees(&self, machine: &Machine, project: &ProjectId) -> bool {
         let resource = self.resource();
         let marked = self.attempt().is_some_and(|attempt| identity::is_marked(machine, &resource, attempt));
-        let ours = if self.provider_id().and_then(server).is_some_and(|id| id == machine.id) {
+        let ours = if self.names(machine) {
             self.recognise(machine, project).is_ok()
         } else {
             marked && machine.project == *project

@@ -3,7 +3,7 @@
 use super::identity::label_value;
 use super::observed::Observed;
 use super::request::Refusal;
-use crate::api::{AddressType, ConditionStatus, Initialization, MachineAddress, MetalStackMachineStatus};
+use crate::api::{AddressType, Condition, ConditionStatus, Initialization, MachineAddress, MetalStackMachineStatus};
 use crate::conditions::Conditions;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Decision, Rest, passed};
@@ -11,6 +11,7 @@ use model::Timestamp;
 use model::metal::{Machine, MachineNetworkKind, MachineState};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 type Decided = Decision<super::Action, MetalStackMachineStatus>;
@@ -28,9 +29,9 @@ pub(super) fn paused(o: &Observed, now: Timestamp) -> MetalStackMachineStatus {
     let mut said = Conditions::default();
     said.is(ConditionType::Paused, Reason::Paused, "paused by the Cluster or by annotation; nothing is done meanwhile");
     let said = said.over(&before.conditions, o.object.metadata.generation, now);
-    let is_said = |type_: &str| said.iter().any(|condition| condition.type_ == type_);
-    let mut conditions: Vec<_> = before.conditions.iter().filter(|c| !is_said(&c.type_)).cloned().collect();
-    conditions.extend(said.into_iter().filter(|c| c.type_ == ConditionType::Paused.as_str()));
+    let is_pause = |c: &Condition| c.type_ == ConditionType::Paused.as_str();
+    let mut conditions: Vec<_> = before.conditions.iter().filter(|c| !is_pause(c)).cloned().collect();
+    conditions.extend(said.into_iter().filter(is_pause));
     conditions.sort_by(|a, b| a.type_.cmp(&b.type_));
     MetalStackMachineStatus { conditions, ..before }
 }
@@ -71,10 +72,21 @@ pub(super) fn lost(o: &Observed, reason: Reason, what: &str, now: Timestamp) -> 
     Decision::rest(Rest::Interval, status)
 }
 
-/// The machine as it is.
-pub(super) fn seen(o: &Observed, machine: &Machine, now: Timestamp) -> Decided {
+/// The machine as it is; `spare`: others that were allocated for the same object.
+pub(super) fn seen(o: &Observed, machine: &Machine, spare: &[&Arc<Machine>], now: Timestamp) -> Decided {
     let mut said = Conditions::default();
-    said.is(ConditionType::MachineAllocated, Reason::Allocated, allocated(o, machine));
+    let allocated = allocated(o, machine);
+    if spare.is_empty() {
+        said.is(ConditionType::MachineAllocated, Reason::Allocated, allocated);
+    } else {
+        let ids: Vec<&str> = spare.iter().map(|machine| machine.id.as_str()).collect();
+        let what = "allocated for this object as well and not used by it; free it with metalctl machine delete";
+        said.is(
+            ConditionType::MachineAllocated,
+            Reason::Ambiguous,
+            format!("{allocated}; {} was {what}", ids.join(", ")),
+        );
+    }
     let healthy = health(machine);
     let rest = if is_on_its_way(machine, now) { Rest::Soon } else { Rest::Interval };
     match healthy {
@@ -117,9 +129,12 @@ pub(super) fn deleting(o: &Observed, refusal: Refusal, rest: Rest, now: Timestam
 
 /// Since when routes converge after the server was freed; kept in the object, and so known after a restart.
 pub(super) fn converging_since(o: &Observed) -> Option<Timestamp> {
-    let is = |c: &&crate::api::Condition| {
-        c.type_ == ConditionType::Deleting.as_str() && c.reason == Reason::WaitingForRouteConvergence.as_str()
-    };
+    says(o, Reason::WaitingForRouteConvergence)
+}
+
+/// Since when the object says that its deletion waits for this.
+pub(super) fn says(o: &Observed, reason: Reason) -> Option<Timestamp> {
+    let is = |c: &&crate::api::Condition| c.type_ == ConditionType::Deleting.as_str() && c.reason == reason.as_str();
     o.conditions().iter().find(is).map(|c| c.last_transition_time.0)
 }
 

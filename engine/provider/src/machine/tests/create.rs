@@ -4,7 +4,7 @@ use super::fixture::*;
 use crate::machine::Action;
 use crate::machine::decide::decide;
 use crate::machine::identity::Resource;
-use crate::machine::observed::{Bootstrap, Observed, Reach, Search, Sibling};
+use crate::machine::observed::{Bootstrap, Named, Observed, Reach, Search, Sibling};
 use crate::names;
 use crate::reason::Reason;
 use crate::step::{Decision, Memory, Rest};
@@ -76,6 +76,52 @@ fn a_pause_leaves_the_other_conditions_as_they_are() {
     };
     assert_eq!(others(&before), others(&paused));
     assert_eq!((before.ready, &before.addresses), (paused.ready, &paused.addresses));
+
+    // Those of somebody else, too.
+    let mut with_foreign = before;
+    let foreign = crate::api::Condition { type_: "Audited".into(), ..with_foreign.conditions[0].clone() };
+    with_foreign.conditions.push(foreign.clone());
+    say(&mut o, with_foreign);
+    assert!(status(&o).conditions.contains(&foreign));
+}
+
+/// `clusterctl` pauses, and then waits until nothing holds up the move.
+#[test]
+fn a_pause_lets_a_move_begin_when_nothing_is_under_way() {
+    let mut o = ready();
+    annotate(&mut o, names::BLOCK_MOVE, Some(""));
+    annotate(&mut o, names::PAUSED, Some(""));
+    assert_eq!(act(&o), Action::Unblock, "nothing was begun with an attempt that was drawn here");
+    o.memory.unsettled_since = Some(at(0));
+    assert_eq!(rests(decide(&o, at(10))).0, Rest::After(Duration::from_secs(20)));
+    assert_eq!(acts(decide(&o, at(30))), Action::Unblock);
+    o.memory = Memory::default();
+    assert_eq!(act(&o), Action::NoteAttempt);
+    annotate(&mut o, names::ATTEMPT, None);
+    assert_eq!(rests(decide(&o, at(0))).0, Rest::Change, "it is somebody else's");
+}
+
+#[test]
+fn what_a_move_takes_away_is_left_alone() {
+    for mut o in [ready(), running(), ending()] {
+        annotate(&mut o, "clusterctl.cluster.x-k8s.io/delete-for-move", Some(""));
+        (o.owner, o.cluster, o.infrastructure) = (None, None, None);
+        assert_eq!(decide(&o, at(0)), Decision::leave());
+        assert!(!o.needs_metal());
+    }
+}
+
+#[test]
+fn what_cannot_boot_or_is_claimed_asks_metal_api_nothing_at_every_look() {
+    let mut o = ready();
+    o.bootstrap = Some(Bootstrap::Unusable("no key `value`".into()));
+    assert_eq!(held(&o).0, Reason::InvalidBootstrapData);
+    o.bootstrap = data();
+    o.rooms[0].reach = Reach::Open { named: Named::Nothing, mine: vec![Arc::new(by_capms(1))] };
+    assert_eq!(held(&o).0, Reason::Claimed);
+    // What may be ours is asked for before it is written down.
+    o.rooms[0].reach = Reach::Open { named: Named::Nothing, mine: vec![Arc::new(server(1))] };
+    assert!(matches!(act(&o), Action::Search { .. }));
 }
 
 #[test]
@@ -287,6 +333,7 @@ fn an_attempt_of_another_process_is_waited_for() {
 fn a_refused_allocation_is_a_condition_and_repeated_later() {
     for reason in [Reason::NoMachineAvailable, Reason::QuotaExceeded, Reason::Unauthorized, Reason::Refused] {
         let mut o = ready();
+        o.bootstrap = data();
         o.memory.failed(failure(reason), at(0), Duration::from_secs(60));
         assert_eq!(held(&o), (reason, "the server's words".into()));
         assert_eq!(rests(decide(&o, at(0))).0, Rest::After(Duration::from_secs(2)));

@@ -99,6 +99,9 @@ fn what_capms_of_old_allocated_is_freed_by_what_it_says() {
 fn never_allocated_goes_at_once() {
     let mut o = unwritten();
     annotate(&mut o, names::ATTEMPT, None);
+    annotate(&mut o, names::PROJECT, None);
+    closed(&mut o, Reason::MetalApiUnreachable);
+    assert_eq!(act(&o), Action::RemoveFinalizer, "it needs no metal-api");
     (o.owner, o.cluster, o.infrastructure, o.rooms) = (None, None, None, vec![]);
     assert_eq!(act(&o), Action::RemoveFinalizer);
     change(&mut o, |m| m.metadata.finalizers = None);
@@ -137,8 +140,8 @@ fn an_allocation_under_way_is_waited_for() {
 #[test]
 fn a_duplicate_that_came_late_is_freed_with_the_machine() {
     let mut o = ending();
-    let marked = vec![Arc::new(server(1)), Arc::new(server(2))];
-    o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(server(1))), marked };
+    let mine = vec![Arc::new(server(1)), Arc::new(server(2))];
+    o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(server(1))), mine };
     looked(&mut o, None);
     assert_eq!(act(&o), free(2));
 }
@@ -157,15 +160,80 @@ fn d13_nothing_of_somebody_else_is_freed() {
     for machine in table {
         let mut o = ending();
         looked(&mut o, Some(machine.clone()));
+        let decided = decide(&o, at(0));
+        assert!(!matches!(decided.step, Step::Act(Action::Free { .. })), "{machine:?}");
+        if matches!(decided.step, Step::Rest(_)) {
+            say(&mut o, rests(decided).1);
+        }
         assert_eq!(act(&o), Action::RemoveFinalizer, "{machine:?}");
     }
     let mut adopted = ending();
     annotate(&mut adopted, names::ORIGIN, Some(names::ADOPTED));
     looked(&mut adopted, Some(server(1)));
     assert_eq!(act(&adopted), Action::RemoveFinalizer);
-    let mut by_name_alone = unwritten();
-    searched(&mut by_name_alone, 0, vec![by_capms(1)]);
-    assert_eq!(act(&by_name_alone), Action::RemoveFinalizer);
+}
+
+/// What stays although it may be the object's is told before the object goes.
+#[test]
+fn what_nothing_proves_to_be_ours_stays_and_a_person_hears_of_it() {
+    let given = Machine { tags: Tags::new(), ..server(1) };
+    let again = Machine { allocation: Allocation::parse("later").unwrap(), ..server(1) };
+    let of_others = Tags::new().with(tags::MACHINE_RESOURCE, "default.shop-2");
+    let of_engine = server(1).tags.with(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE);
+    let table = [
+        (given, true),
+        (again, true),
+        (Machine { tags: of_others, ..server(1) }, false),
+        (Machine { tags: of_engine, ..server(1) }, false),
+    ];
+    for (machine, is_told) in table {
+        let mut o = ending();
+        looked(&mut o, Some(machine.clone()));
+        if is_told {
+            let (rest, said) = rests(decide(&o, at(0)));
+            let (reason, message) = deleting(&said);
+            assert_eq!((rest, reason), (Rest::Soon, Reason::LeftBehind));
+            assert!(message.contains(id(1).as_str()), "{message}");
+            say(&mut o, said);
+        }
+        assert_eq!(act(&o), Action::RemoveFinalizer, "{machine:?}");
+    }
+    // Found by its name alone: D4, of CAPMS, whose objects have no attempt.
+    let mut capms = unwritten();
+    annotate(&mut capms, names::PROJECT, None);
+    annotate(&mut capms, names::ATTEMPT, None);
+    for mut o in [unwritten(), capms] {
+        assert!(matches!(act(&o), Action::Search { .. }));
+        searched(&mut o, 0, vec![by_capms(1)]);
+        assert_eq!(waits(&o).0, Reason::LeftBehind);
+    }
+    // A control plane says it after its routes are gone, and only then goes.
+    let mut o = unwritten();
+    control_plane(&mut o);
+    searched(&mut o, 0, vec![server(1), by_capms(2)]);
+    assert_eq!(act(&o), free(1));
+    looked(&mut o, None);
+    for (second, reason) in [(0, Reason::WaitingForRouteConvergence), (30, Reason::LeftBehind)] {
+        let said = rests(decide(&o, at(second))).1;
+        assert_eq!(deleting(&said).0, reason);
+        say(&mut o, said);
+    }
+    assert_eq!(acts(decide(&o, at(30))), Action::RemoveFinalizer);
+}
+
+#[test]
+fn d14_a_machine_whose_provider_id_was_taken_out_is_freed_by_its_noted_allocation() {
+    let mut o = ending();
+    change(&mut o, |m| m.spec.provider_id = None);
+    annotate(&mut o, names::ATTEMPT, None);
+    o.rooms = vec![room(Named::Nothing)];
+    assert!(matches!(act(&o), Action::Search { .. }));
+    searched(&mut o, 0, vec![by_capms(1), by_capms(2)]);
+    assert_eq!(act(&o), free(1));
+    looked(&mut o, None);
+    assert_eq!(waits(&o).0, Reason::LeftBehind);
+    closed(&mut o, Reason::MetalApiUnreachable);
+    assert_eq!(waits(&o).0, Reason::MetalApiUnreachable, "it had one");
 }
 
 #[test]

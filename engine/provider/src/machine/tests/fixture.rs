@@ -126,7 +126,7 @@ pub(super) fn ready() -> Observed {
 pub(super) fn room(named: Named) -> Room {
     Room {
         project: project(),
-        reach: Reach::Open { named, marked: Vec::new() },
+        reach: Reach::Open { named, mine: Vec::new() },
         searched: None,
         looked: BTreeMap::new(),
         allocated: None,

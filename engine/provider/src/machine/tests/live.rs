@@ -14,11 +14,11 @@ use model::{Allocation, NetworkId, ProjectId, Tags, tags};
 use std::sync::Arc;
 
 fn here(o: &mut Observed, machine: Machine) {
-    o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(machine)), marked: Vec::new() };
+    o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(machine)), mine: Vec::new() };
 }
 
 fn missing(o: &mut Observed, named: Named) {
-    o.rooms[0].reach = Reach::Open { named, marked: Vec::new() };
+    o.rooms[0].reach = Reach::Open { named, mine: Vec::new() };
 }
 
 fn ready_of(status: &MetalStackMachineStatus) -> (ConditionStatus, Reason) {
@@ -198,10 +198,19 @@ fn other_credentials_are_noted() {
 fn d7_labels_are_a_step_of_their_own_and_a_refusal_of_them_holds_up_nothing() {
     let mut o = running();
     here(&mut o, Machine { rack: "rack 7/left".into(), asn: None, ..server(1) });
+    change(&mut o, |m| {
+        m.metadata.labels.as_mut().unwrap().retain(|key, _| !key.starts_with("machine.metal-stack.io/"))
+    });
     let Action::Label(labels) = act(&o) else { panic!() };
-    assert_eq!(labels["machine.metal-stack.io/rack"], "rack-7-left");
-    assert!(!labels.contains_key("machine.metal-stack.io/network.primary.asn"));
+    let rack = ("machine.metal-stack.io/rack", "rack-7-left".to_owned());
+    assert_eq!(labels.into_iter().collect::<Vec<_>>(), [rack]);
     o.labels_refused = true;
+    assert_eq!(ready_of(&status(&o)).0, ConditionStatus::True);
+    // What a policy or a person made of them is theirs: two writers of one label never rest.
+    let mut o = running();
+    change(&mut o, |m| {
+        m.metadata.labels.get_or_insert_default().insert("machine.metal-stack.io/rack".into(), "theirs".into());
+    });
     assert_eq!(ready_of(&status(&o)).0, ConditionStatus::True);
 }
 
@@ -245,7 +254,7 @@ fn r15_absence_is_concluded_from_two_readings_and_a_direct_look_and_can_be_taken
 
     // That is not asked again at every reading.
     o.rooms[0].looked.clear();
-    missing(&mut o, Named::Gone);
+    missing(&mut o, Named::Gone(None));
     assert_eq!(status(&o), lost);
 
     // The next reading has it, unchanged.
@@ -254,6 +263,26 @@ fn r15_absence_is_concluded_from_two_readings_and_a_direct_look_and_can_be_taken
     let back = status(&o);
     assert_eq!(ready_of(&back), (ConditionStatus::True, Reason::Provisioned));
     assert_eq!((back.failure_reason, back.failure_message), (None, None));
+}
+
+/// The first start may be with the address of another metal-api: what CAPMS allocated must not fail for it.
+#[test]
+fn r15_a_machine_that_was_never_seen_is_not_said_to_be_lost() {
+    for gone in [None, Some(Arc::new(Machine { project: ProjectId::parse(OTHER_PROJECT).unwrap(), ..server(1) }))] {
+        let mut o = running();
+        annotate(&mut o, names::ALLOCATION, None);
+        say(&mut o, MetalStackMachineStatus { ready: true, ..Default::default() });
+        missing(&mut o, Named::Gone(gone));
+        let said = status(&o);
+        assert_eq!(said.failure_reason, None);
+        let (is, reason, message) = condition(&said, ConditionType::MachineAllocated);
+        assert_eq!(is, ConditionStatus::Unknown);
+        assert!(
+            matches!(reason, Reason::DeletedExternally | Reason::BelongsToOther) && message.contains("METAL_API_URL")
+        );
+        say(&mut o, said.clone());
+        assert_eq!(status(&o), said);
+    }
 }
 
 #[test]
@@ -280,8 +309,18 @@ fn a_machine_of_somebody_else_is_not_ours_any_more() {
     ];
     for machine in table {
         let mut o = running();
-        here(&mut o, machine);
+        let before = status(&o);
+        say(&mut o, before.clone());
+        missing(&mut o, Named::Missing);
+        assert_eq!(status(&o), before, "one reading says nothing");
+        missing(&mut o, Named::MissingTwice);
+        assert!(matches!(act(&o), Action::Look { .. }));
+        o.rooms[0].looked.insert(id(1), Some(Arc::new(machine.clone())));
+        let looked = status(&o);
+        o.rooms[0].looked.clear();
+        missing(&mut o, Named::Gone(Some(Arc::new(machine))));
         let said = status(&o);
+        assert_eq!(said, looked);
         assert_eq!(condition(&said, ConditionType::MachineAllocated).1, Reason::BelongsToOther);
         assert!(said.failure_reason.is_some());
     }
@@ -293,6 +332,83 @@ fn a_provider_id_that_names_nothing_is_said() {
     change(&mut o, |m| m.spec.provider_id = Some("metal://muc-a/host-7".into()));
     let said = status(&o);
     assert_eq!(ready_of(&said), (ConditionStatus::False, Reason::InvalidSpec));
+}
+
+/// I1: an allocation that was given up and completed later.
+#[test]
+fn i1_another_machine_of_the_same_attempt_is_freed_while_it_is_young() {
+    let both = |o: &mut Observed, other: Machine| {
+        let mine = vec![Arc::new(server(1)), Arc::new(other)];
+        o.rooms[0].reach = Reach::Open { named: Named::Here(Arc::new(server(1))), mine };
+    };
+    let mut o = running();
+    both(&mut o, server(2));
+    let proof = Tags::new().with(tags::MACHINE_RESOURCE, "default.shop-1");
+    let free = Action::Free { project: project(), id: id(2), allocation: server(2).allocation, proof };
+    assert_eq!(act(&o), free);
+    o.rooms[0].looked.insert(id(2), None);
+    assert_eq!(condition(&status(&o), ConditionType::MachineAllocated).1, Reason::Allocated);
+
+    o.rooms[0].looked.clear();
+    assert_eq!(acts(decide(&o, at(3599))), free);
+    let old = rests(decide(&o, at(3600))).1;
+    let (is, reason, message) = condition(&old, ConditionType::MachineAllocated);
+    assert_eq!((is, reason), (ConditionStatus::True, Reason::Ambiguous));
+    assert!(message.contains(id(2).as_str()), "{message}");
+    assert_eq!(ready_of(&old).0, ConditionStatus::True);
+
+    let locked = Machine { state: MachineState::Locked, ..server(2) };
+    both(&mut o, locked);
+    assert_eq!(condition(&status(&o), ConditionType::MachineAllocated).1, Reason::Ambiguous);
+    // Another machine's, another attempt's, CAPMS's.
+    let attempt = server(2).tags.with(tags::ATTEMPT, "00000000-93d4-4a51-9a3e-6c7c9d0f1b11");
+    for other in [Machine { tags: attempt, ..server(2) }, by_capms(2)] {
+        both(&mut o, other);
+        assert_eq!(condition(&status(&o), ConditionType::MachineAllocated).1, Reason::Allocated);
+    }
+    both(&mut o, server(2));
+    let resource = crate::machine::identity::Resource::of("default", "shop-2");
+    o.siblings = vec![crate::machine::observed::Sibling { resource, id: Some(id(2)) }];
+    assert_eq!(condition(&status(&o), ConditionType::MachineAllocated).1, Reason::Allocated);
+}
+
+#[test]
+fn d14_a_provider_id_that_was_taken_out_comes_back_or_nothing_is_allocated() {
+    let mut o = running();
+    change(&mut o, |m| m.spec.provider_id = None);
+    annotate(&mut o, names::ATTEMPT, None);
+    o.rooms = vec![room(Named::Nothing)];
+    assert!(matches!(act(&o), Action::Search { .. }));
+    let searched = |mine: Vec<Machine>| {
+        let mine = mine.into_iter().map(Arc::new).collect();
+        Some(crate::machine::observed::Search { at: at(0), mine, control_planes: vec![] })
+    };
+    for mine in [vec![by_capms(1)], vec![by_capms(2), by_capms(1)]] {
+        o.rooms[0].searched = searched(mine);
+        assert!(matches!(act(&o), Action::Persist { provider_id: p, .. } if p == provider_id(1)));
+    }
+    o.rooms[0].searched = searched(vec![by_capms(2)]);
+    assert_eq!(held(&o).0, Reason::Claimed);
+    o.rooms[0].searched = searched(vec![]);
+    assert_eq!(held(&o).0, Reason::DeletedExternally);
+    // The same where only the status tells.
+    annotate(&mut o, names::ALLOCATION, None);
+    say(&mut o, MetalStackMachineStatus { ready: true, ..Default::default() });
+    assert_eq!(held(&o).0, Reason::DeletedExternally);
+}
+
+#[test]
+fn an_allocation_that_metal_api_does_not_tell_is_not_noted_and_not_compared() {
+    let untold = || Machine { allocation: Allocation::parse("none").unwrap(), ..server(1) };
+    for noted in [Some("allocation-1"), Some("none"), None] {
+        let mut o = running();
+        here(&mut o, untold());
+        annotate(&mut o, names::ALLOCATION, noted);
+        assert_eq!(ready_of(&status(&o)).0, ConditionStatus::True, "{noted:?}");
+    }
+    let mut o = running();
+    annotate(&mut o, names::ALLOCATION, Some("none"));
+    assert!(matches!(act(&o), Action::Note { allocation: Some(told), .. } if told == server(1).allocation));
 }
 
 #[test]

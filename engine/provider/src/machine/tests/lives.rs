@@ -53,6 +53,38 @@ fn r15_a_machine_that_vanished_is_never_replaced_under_its_object() {
     assert!(world.freed.is_empty());
 }
 
+/// I1, I2: an answer that was given up came after the second allocation.
+#[test]
+fn i1_a_machine_that_came_late_is_freed_while_its_object_lives() {
+    let mut world = World::new(fresh());
+    world.settle();
+    let serving = world.machines.values().next().unwrap().clone();
+    let late = Machine { tags: serving.tags.clone(), hostname: serving.hostname.clone(), ..server(7) };
+    world.machines.insert(id(7), Machine { created: Some(world.now), ..late });
+    world.settle();
+    assert_eq!(world.freed.iter().map(|m| &m.id).collect::<Vec<_>>(), [&id(7)]);
+    assert_eq!(world.ours(), [&serving.id]);
+    assert!(world.object.as_ref().unwrap().status.as_ref().unwrap().ready);
+}
+
+/// D14: `kubectl replace`, or a GitOps tool, with a manifest of before the allocation.
+#[test]
+fn d14_whatever_takes_out_the_provider_id_it_comes_back() {
+    let mut world = World::new(fresh());
+    world.settle();
+    let written = world.object.as_ref().unwrap().spec.provider_id.clone();
+    for keys in [&[][..], &[names::PROJECT], &[names::ALLOCATION], &[names::ATTEMPT]] {
+        let mut o = ready();
+        o.object = world.object.clone().unwrap();
+        change(&mut o, |m| m.spec.provider_id = None);
+        keys.iter().for_each(|key| annotate(&mut o, key, None));
+        world.object = Some(o.object);
+        world.settle();
+        assert_eq!(world.object.as_ref().unwrap().spec.provider_id, written, "{keys:?}");
+    }
+    assert_eq!((world.allocated.len(), world.freed.len()), (1, 0));
+}
+
 #[test]
 fn what_capms_had_allocated_is_taken_over_and_freed_and_nothing_is_allocated() {
     let mut o = ready();

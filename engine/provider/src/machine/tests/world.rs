@@ -10,7 +10,7 @@ use crate::machine::observed::{Bootstrap, Named, Observed, Reach, Room, Search, 
 use crate::names;
 use crate::step::{Failure, Memory, Rest, Step, passed};
 use model::metal::{Machine, MachineRequest, MachineState, UserData};
-use model::{Allocation, MachineId, ProjectId, Timestamp, tags};
+use model::{Allocation, MachineId, ProjectId, Tags, Timestamp, tags};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,7 +161,7 @@ impl World {
         }
         let projects = match o.project() {
             Some(project) => vec![project],
-            None if o.is_deleted() => self.allowed.clone(),
+            None if o.is_deleted() && o.may_have_machine() => self.allowed.clone(),
             None => Vec::new(),
         };
         o.rooms = projects.into_iter().map(|project| self.room(&o, project)).collect();
@@ -178,10 +178,8 @@ impl World {
                 (Some(_), None) => Named::MissingTwice,
                 (None, None) => Named::Nothing,
             };
-            let attempt = o.attempt().unwrap_or_default();
-            let mine =
-                |m: &&Machine| m.project == project && crate::machine::identity::is_marked(m, &o.resource(), attempt);
-            Reach::Open { named, marked: self.view.values().filter(mine).cloned().map(Arc::new).collect() }
+            let mine = |m: &&Machine| m.project == project && o.own_tag(m).is_some();
+            Reach::Open { named, mine: self.view.values().filter(mine).cloned().map(Arc::new).collect() }
         } else {
             Reach::Closed(failure(Reason::ProjectNotAllowed))
         };
@@ -221,8 +219,9 @@ impl World {
                 }
                 let is = |m: &&Machine, key, value: &str| m.project == project && m.tags.get(key) == Some(value);
                 let arc = |m: &Machine| Arc::new(m.clone());
-                let resource = o.resource();
-                let of = |m: &&Machine| m.tags.get(tags::MACHINE_RESOURCE).is_some_and(|of| resource.is(of));
+                let searches = o.searches();
+                let has = |m: &Machine, tags: &Tags| tags.iter().all(|(key, value)| m.tags.has(key, value));
+                let of = |m: &&Machine| searches.iter().any(|tags| has(m, tags));
                 let mine = self.machines.values().filter(|m| m.project == project).filter(of).map(arc);
                 let planes =
                     self.machines.values().filter(|m| is(m, tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE)).map(arc);
@@ -290,6 +289,7 @@ impl World {
                     self.annotate(o, &[(names::ALLOCATION, Some(allocation.as_str()))]);
                 }
             }
+            Action::Unblock => self.annotate(o, &[(names::BLOCK_MOVE, None)]),
             Action::Label(labels) if fault == Fault::Refused => {
                 assert!(!labels.is_empty());
                 o.labels_refused = true;
