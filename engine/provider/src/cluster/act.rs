@@ -5,7 +5,7 @@ use super::delete::without_services;
 use super::gather::{door, look};
 use super::observed::{Leftovers, Observed};
 use super::search;
-use crate::api::MetalStackFirewallDeployment;
+use crate::api::{MetalStackCluster, MetalStackFirewallDeployment};
 use crate::control::{Context, Error, annotate, finalizers, merge, owned_by};
 use crate::metal::{DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
@@ -41,6 +41,9 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
         Action::DeleteFirewall(name) => delete_firewall(context, observed, &name).await,
         Action::WriteCredentials => crate::ccm::write(context, observed).await,
         metal => {
+            if metal.is_write() {
+                is_current(context, &observed.object).await?;
+            }
             if let Err(failure) = ask(context, observed, metal).await {
                 let now = context.clock.now();
                 observed.memory.failed(failure, now, context.config.backoff);
@@ -48,6 +51,15 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
             Ok(())
         }
     }
+}
+
+/// The cache may be behind by a pause, a move, or the very patch that wrote an id down; and whoever is cut off from the
+/// API server may no longer be the one that acts: before anything is allocated or freed the API server is asked.
+async fn is_current(context: &Context, object: &MetalStackCluster) -> Result<(), Error> {
+    let api: Api<MetalStackCluster> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let now = api.get_metadata(&object.name_any()).await?;
+    let same = now.metadata.uid == object.metadata.uid && now.resource_version() == object.resource_version();
+    if same { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// What goes to metal-api. Its refusals are for the decision.
@@ -86,7 +98,7 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
             freed(observed, &address.to_string(), outcome, |left| left.addresses.retain(|ip| ip.address != address))?;
         }
         Action::UntagAddress { address, .. } => {
-            let id = observed.id();
+            let id = observed.service_id();
             let stays = match door.update_ip(address, None, |ip| Some(without_services(&id, &ip.tags))).await {
                 Ok(ip) => Some(ip),
                 Err(DoorError::Metal(MetalError::NotFound { .. })) => None,
@@ -102,10 +114,12 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
         Action::FreeNetwork { id, labels, without } => {
             let expected = Expected { tags: labels, without, ..Expected::new(door.project(), id.clone()) };
             let outcome = door.free_network(&expected).await.map_err(other)?;
-            match (outcome, &mut observed.found.leftovers) {
-                (FreeOutcome::InUse { text }, Some(left)) => left.in_use = Some(text),
-                (outcome, _) => freed(observed, id.as_str(), outcome, |left| left.networks.retain(|n| n.id != id))?,
+            // metal-api releases addresses on its own time.
+            if let FreeOutcome::InUse { text } = outcome {
+                let message = format!("Network {id} is freed when nothing is in it any more: {text}");
+                return Err(Failure { reason: Reason::WaitingForRelease, message, unknown_outcome: false });
             }
+            freed(observed, id.as_str(), outcome, |left| left.networks.retain(|n| n.id != id))?;
         }
         // Those of the API server, above.
         Action::AddFinalizer
@@ -130,7 +144,12 @@ fn freed(
 ) -> Result<(), Failure> {
     match outcome {
         FreeOutcome::Freed | FreeOutcome::Gone => tracing::info!(what, cluster = observed.id(), "freed"),
-        FreeOutcome::NotOurs { why } => tracing::warn!(what, why, cluster = observed.id(), "left alone"),
+        FreeOutcome::NotOurs { why } => {
+            tracing::warn!(what, why, cluster = observed.id(), "left alone");
+            if let Some(left) = &mut observed.found.leftovers {
+                left.kept.push(format!("{what} ({why})"));
+            }
+        }
         FreeOutcome::InUse { text } | FreeOutcome::Locked { text } => {
             return Err(Failure { reason: Reason::Refused, message: text, unknown_outcome: false });
         }
@@ -144,7 +163,7 @@ fn freed(
 async fn leftovers(door: &ProjectDoor) -> Result<Leftovers, DoorError> {
     let networks = door.find_networks(&Tags::new()).await?;
     let addresses = door.find_ips(&Tags::new()).await?;
-    Ok(Leftovers { networks, addresses, in_use: None })
+    Ok(Leftovers { networks, addresses, kept: Vec::new() })
 }
 
 async fn begin(context: &Context, observed: &mut Observed) -> Result<(), Error> {

@@ -54,6 +54,31 @@ pub(crate) enum Action {
     },
 }
 
+impl Action {
+    /// Whether it changes something in metal-api.
+    pub(super) fn is_write(&self) -> bool {
+        match self {
+            Self::AllocateNetwork(_)
+            | Self::AllocateVip(_)
+            | Self::FreeAddress { .. }
+            | Self::UntagAddress { .. }
+            | Self::FreeNetwork { .. } => true,
+            Self::AddFinalizer
+            | Self::RemoveFinalizer
+            | Self::Begin
+            | Self::End
+            | Self::SearchNetworks
+            | Self::SearchVips
+            | Self::KeepNetwork(_)
+            | Self::KeepEndpoint { .. }
+            | Self::OwnFirewall { .. }
+            | Self::WriteCredentials
+            | Self::DeleteFirewall(_)
+            | Self::SearchLeftovers => false,
+        }
+    }
+}
+
 pub(super) type Decided = Decision<Action, MetalStackClusterStatus>;
 
 /// The next step for the cluster.
@@ -81,8 +106,7 @@ pub(crate) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     if let Some(action) = parts.into_iter().find_map(|part| part(observed, now, &mut said)) {
         return Decision::act(action);
     }
-    let under_way = observed.object.annotations().get(names::BLOCK_MOVE).is_some_and(|by| by == names::FIELD_MANAGER);
-    if under_way && observed.node_network().is_some() && observed.endpoint().is_some() {
+    if is_under_way(observed) && observed.node_network().is_some() && observed.endpoint().is_some() {
         return Decision::act(Action::End);
     }
     let status = status(observed, &mut said, now);
@@ -149,7 +173,18 @@ fn sooner(a: Rest, b: Rest) -> Rest {
     }
 }
 
+/// Whether a move is held up by us.
+fn is_under_way(observed: &Observed) -> bool {
+    observed.object.annotations().get(names::BLOCK_MOVE).is_some_and(|by| by == names::FIELD_MANAGER)
+}
+
+/// A move pauses first and then waits for what holds it up: that goes as soon as nothing can complete any more. Who goes
+/// on there finds the attempt, and searches.
 fn paused(observed: &Observed, now: Timestamp) -> Decided {
+    let unsettled = observed.unsettled(now).filter(|_| is_under_way(observed));
+    if is_under_way(observed) && unsettled.is_none() {
+        return Decision::act(Action::End);
+    }
     let mut conditions = Conditions::default();
     for of in ConditionType::ALL {
         conditions.keep(*of, observed.conditions());
@@ -162,7 +197,7 @@ fn paused(observed: &Observed, now: Timestamp) -> Decided {
     );
     let mut status = observed.object.status.clone().unwrap_or_default();
     status.conditions = conditions.over(observed.conditions(), observed.object.metadata.generation, now);
-    Decision::rest(Rest::Change, status)
+    Decision::rest(unsettled.map_or(Rest::Change, Rest::After), status)
 }
 
 fn status(observed: &Observed, said: &mut Said<'_>, now: Timestamp) -> MetalStackClusterStatus {

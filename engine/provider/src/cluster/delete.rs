@@ -11,6 +11,7 @@ use crate::step::{Decision, Failure, Rest};
 use kube::ResourceExt as _;
 use model::metal::{Ip, IpKind, Network, NetworkKind};
 use model::{Slot, Tags, Timestamp, tags};
+use std::time::Duration;
 
 pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     if !observed.has_finalizer() {
@@ -21,7 +22,7 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
         return waits(observed, now, Reason::WaitingForMachines, message, Rest::Interval);
     }
     // Only what is ours: the firewall deployment of another cluster may be named here by mistake.
-    if let Some(deployment) = observed.firewalls.iter().find(|deployment| search::is_ours(observed, deployment)) {
+    if let Some(deployment) = observed.firewalls.iter().find(|deployment| search::goes_along(observed, deployment)) {
         let name = deployment.name_any();
         if deployment.metadata.deletion_timestamp.is_none() {
             return Decision::act(Action::DeleteFirewall(name));
@@ -35,7 +36,7 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     };
     if let Some(Failure { reason, message, .. }) = suspect {
         // A cluster with a mistyped project must not stay for ever.
-        if was_never_served(observed) {
+        if was_never_served(observed, *reason) {
             return Decision::act(Action::RemoveFinalizer);
         }
         let message = format!("{}; nothing can be freed until then.", message.trim_end_matches('.'));
@@ -59,19 +60,59 @@ fn free(observed: &Observed, now: Timestamp, leftovers: &Leftovers) -> Decided {
     }
     let Some((id, labels, without)) = leftovers.networks.iter().find_map(|network| own_network(observed, network))
     else {
-        return Decision::act(Action::RemoveFinalizer);
+        return match left_behind(observed, leftovers).filter(|_| !has_said_so(observed)) {
+            Some(message) => waits(observed, now, Reason::LeftBehind, message, Rest::After(Duration::from_secs(1))),
+            None => Decision::act(Action::RemoveFinalizer),
+        };
     };
-    if let Some(why) = &leftovers.in_use {
-        let message = format!("Network {id} is freed when nothing is in it any more: {why}");
-        return waits(observed, now, Reason::WaitingForRelease, message, Rest::Soon);
-    }
     Decision::act(Action::FreeNetwork { id, labels, without })
+}
+
+/// What looks like the cluster's and stays: a person should hear of it before the object goes. What a person supplied
+/// and what is the engine's is where it belongs.
+fn left_behind(observed: &Observed, leftovers: &Leftovers) -> Option<String> {
+    let is_known = |tags: &Tags, is_named: bool| {
+        tags.has(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE) || (is_named && observed.is_adopted())
+    };
+    let address = |ip: &Ip| {
+        let is_named = is_named(observed, ip);
+        let is_control_planes = ip.tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+        let looks_so = search::is_vip(observed, &ip.tags)
+            || (is_named && is_control_planes && search::may_be_ours(observed, &ip.tags, tags::CLUSTER_ID));
+        looks_so && ip.kind == IpKind::Ephemeral && !is_known(&ip.tags, is_named)
+    };
+    let network = |network: &Network| {
+        let is_named = observed.node_network() == Some(network.id.as_str());
+        let looks_so = search::is_network(observed, &network.labels)
+            || (is_named && search::may_be_ours(observed, &network.labels, tags::CLUSTER_ID));
+        looks_so && network.kind == NetworkKind::Child && !is_known(&network.labels, is_named)
+    };
+    let addresses = leftovers.addresses.iter().filter(|ip| address(ip)).map(|ip| format!("address {}", ip.address));
+    let networks = leftovers.networks.iter().filter(|n| network(n)).map(|n| format!("network {}", n.id));
+    let mut stays: Vec<String> = networks.chain(addresses).chain(leftovers.kept.iter().cloned()).collect();
+    stays.sort_unstable();
+    (!stays.is_empty()).then(|| {
+        format!(
+            "Still allocated, with this cluster's name, and nothing says that it was for this MetalStackCluster: {}. Free \
+             what nobody uses.",
+            stays.join(", ")
+        )
+    })
+}
+
+fn has_said_so(observed: &Observed) -> bool {
+    let mut conditions = observed.conditions().iter();
+    conditions.any(|c| c.type_ == ConditionType::Deleting.as_str() && c.reason == Reason::LeftBehind.as_str())
 }
 
 /// R14: an address that the cloud controller manager acquired goes with the cluster; one that a person made, or another
 /// cluster uses too, only loses the tags of this cluster's services. The slash keeps `a.c10` out of `a.c1`.
 fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
-    let id = observed.id();
+    // Without nodes there was no manager: what carries the id is of a cluster of the same name elsewhere.
+    if observed.node_network().is_none() && !observed.was_provisioned() {
+        return None;
+    }
+    let id = observed.service_id();
     let is_own = |(key, value): &(&str, &str)| is_service_of(&id, key, value);
     let own: Vec<(&str, &str)> = ip.tags.iter().filter(is_own).collect();
     let (_, service) = own.first()?;
@@ -85,7 +126,7 @@ fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
             without: Tags::new(),
         });
     }
-    Some(Action::UntagAddress { address: ip.address, tags: without_services(&observed.id(), &ip.tags) })
+    Some(Action::UntagAddress { address: ip.address, tags: without_services(&id, &ip.tags) })
 }
 
 /// The tags without those of this cluster's services.
@@ -178,13 +219,18 @@ fn as_capms(observed: &Observed, found: &Tags) -> Option<Tags> {
     search::own_id(observed, found, tags::CLUSTER_ID).map(|id| Tags::new().with(tags::CLUSTER_ID, id))
 }
 
-/// Nothing was ever allocated for it: neither by us, nor by CAPMS, nor does it name anything.
-fn was_never_served(observed: &Observed) -> bool {
+/// Nothing was ever allocated for it: neither by us, nor by CAPMS. An address is mostly a person's; that it is one for
+/// which metal-api cannot be asked now, is concluded only where it could never be asked.
+fn was_never_served(observed: &Observed, reason: Reason) -> bool {
+    let names_address = observed.endpoint().is_some() || observed.control_plane_ip().is_some();
+    let has_no_project = matches!(
+        reason,
+        Reason::InvalidSpec | Reason::ProjectUnknown | Reason::ProjectNotAllowed | Reason::CredentialsMissing
+    );
     observed.attempt().is_none()
         && observed.node_network().is_none()
-        && observed.endpoint().is_none()
-        && observed.control_plane_ip().is_none()
         && !observed.was_provisioned()
+        && (has_no_project || !names_address)
 }
 
 fn waits(observed: &Observed, now: Timestamp, reason: Reason, message: String, rest: Rest) -> Decided {

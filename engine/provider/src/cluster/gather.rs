@@ -1,6 +1,6 @@
 //! What is read for a decision: from the caches, and from the project's reading that all its objects share.
 
-use super::observed::{Credentials, Found, Observed, Presence, Rules, Seen, address};
+use super::observed::{Credentials, Found, Observed, Presence, Rules, Seen, address, cluster_name, owner};
 use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
 use crate::capi::Cluster;
 use crate::control::{Caches, Context, Error};
@@ -8,7 +8,7 @@ use crate::metal::{Absence, DoorError, ProjectDoor, View};
 use crate::names;
 use crate::reason::Reason;
 use crate::step::{Failure, Memory};
-use kube::ResourceExt as _;
+use kube::{Api, ResourceExt as _};
 use model::metal::NetworkKind;
 use model::{NetworkId, PartitionId, ProjectId};
 use std::net::IpAddr;
@@ -31,7 +31,7 @@ pub(super) async fn gather(
     let firewall = object.spec.firewall_deployment_ref.as_ref();
     let firewall = firewall.and_then(|r| Caches::get(&context.caches.firewalls, &namespace, &r.name));
     let mut observed = Observed {
-        cluster: cluster(context, &object),
+        cluster: cluster(context, &object).await?,
         firewall,
         firewalls: firewalls(context, &object),
         machines: machines(context, &object),
@@ -46,7 +46,9 @@ pub(super) async fn gather(
     let ours = observed.cluster.is_some() || observed.is_deleting();
     if ours && !observed.is_paused() && !observed.object.annotations().contains_key(names::MANAGED_BY) {
         look(context, &mut observed).await;
-        if let Some(cluster) = observed.cluster.as_ref().filter(|_| !observed.is_deleting()) {
+        // What the garbage collector takes with a Cluster is not written again.
+        let is_going = |cluster: &Cluster| observed.is_deleting() || cluster.metadata.deletion_timestamp.is_some();
+        if let Some(cluster) = observed.cluster.as_ref().filter(|cluster| !is_going(cluster)) {
             observed.credentials = crate::ccm::look(context, &observed.object, cluster).await?;
         }
     }
@@ -179,23 +181,18 @@ fn default_networks(object: &MetalStackCluster, view: &View) -> Vec<NetworkId> {
     fits.map(|network| network.id.clone()).collect()
 }
 
-/// The owner; for one that is being deleted also the Cluster that the label names, since it may pause the deletion.
-fn cluster(context: &Context, object: &MetalStackCluster) -> Option<Arc<Cluster>> {
-    let cluster = context.caches.owner_cluster(object)?;
-    let is_owner = object.metadata.deletion_timestamp.is_some() || owner(object) == cluster.metadata.name.as_deref();
-    is_owner.then_some(cluster)
-}
-
-fn owner(object: &MetalStackCluster) -> Option<&str> {
-    let mut owners = object.owner_references().iter();
-    let is = |api_version: &str| api_version.split_once('/').is_some_and(|(group, _)| group == "cluster.x-k8s.io");
-    owners.find(|owner| owner.kind == "Cluster" && is(&owner.api_version)).map(|owner| owner.name.as_str())
-}
-
-/// What Cluster API calls the cluster, also when its Cluster is gone.
-fn cluster_name(object: &MetalStackCluster) -> String {
-    let label = object.labels().get(names::CLUSTER_NAME_LABEL).cloned();
-    owner(object).map(str::to_owned).or(label).unwrap_or_else(|| object.name_any())
+/// The owner; for one that is being deleted also the Cluster that the label names, since it may pause the deletion. Then
+/// it is gone only when the API server says so: the cache may be behind, or cannot read it.
+async fn cluster(context: &Context, object: &MetalStackCluster) -> Result<Option<Arc<Cluster>>, Error> {
+    let cached = context.caches.owner_cluster(object);
+    if object.metadata.deletion_timestamp.is_none() {
+        return Ok(cached.filter(|cluster| owner(object) == cluster.metadata.name.as_deref()));
+    }
+    if cached.is_some() {
+        return Ok(cached);
+    }
+    let api: Api<Cluster> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    Ok(api.get_opt(&cluster_name(object)).await?.map(Arc::new))
 }
 
 fn machines(context: &Context, object: &MetalStackCluster) -> Vec<String> {
@@ -211,12 +208,15 @@ fn firewalls(context: &Context, object: &MetalStackCluster) -> Vec<Arc<MetalStac
         return Vec::new();
     }
     let (namespace, name) = (object.namespace(), object.name_any());
-    let owned = |deployment: &MetalStackFirewallDeployment| {
+    let named = |object: &MetalStackCluster| object.spec.firewall_deployment_ref.as_ref().map(|r| r.name.clone());
+    let others = context.caches.metal_clusters.state_filter(|o| o.namespace() == namespace && o.name_any() != name);
+    let named = named(object).filter(|ours| !others.iter().any(|other| named(other).as_ref() == Some(ours)));
+    let goes_along = |deployment: &MetalStackFirewallDeployment| {
         let group = format!("{GROUP}/");
-        deployment.namespace() == namespace
-            && deployment.owner_references().iter().any(|owner| {
-                owner.kind == "MetalStackCluster" && owner.api_version.starts_with(&group) && owner.name == name
-            })
+        let is_owned = deployment.owner_references().iter().any(|owner| {
+            owner.kind == "MetalStackCluster" && owner.api_version.starts_with(&group) && owner.name == name
+        });
+        deployment.namespace() == namespace && (is_owned || named.as_ref() == Some(&deployment.name_any()))
     };
-    context.caches.firewalls.state_filter(owned)
+    context.caches.firewalls.state_filter(goes_along)
 }

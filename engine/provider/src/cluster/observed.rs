@@ -18,7 +18,7 @@ pub(crate) struct Observed {
     pub cluster: Option<Arc<Cluster>>,
     /// What `firewallDeploymentRef` names, where it is there.
     pub firewall: Option<Arc<MetalStackFirewallDeployment>>,
-    /// Every firewall deployment that says it is of this cluster.
+    /// Every firewall deployment that says it is of this cluster, and the one that no other names.
     pub firewalls: Vec<Arc<MetalStackFirewallDeployment>>,
     /// Names of the MetalStackMachines that are left of the cluster, sorted.
     pub machines: Vec<String>,
@@ -82,8 +82,8 @@ pub(crate) struct Leftovers {
     pub networks: Vec<Arc<Network>>,
     /// All addresses of the project.
     pub addresses: Vec<Arc<Ip>>,
-    /// What metal-api said when a network was to be freed that is still in use.
-    pub in_use: Option<String>,
+    /// What was somebody else's when it was to be freed, and why.
+    pub kept: Vec<String>,
 }
 
 /// The cloud controller manager's Secret (R12).
@@ -111,6 +111,12 @@ impl Observed {
     /// `<namespace>.<name>` of the MetalStackCluster, as CAPMS makes it: the value of the tags.
     pub(crate) fn id(&self) -> String {
         id(&self.object)
+    }
+
+    /// `<namespace>.<name>` of the Cluster, as the cloud controller manager has it in the tags of services. Where the
+    /// Cluster has a class, the MetalStackCluster has another name.
+    pub(crate) fn service_id(&self) -> String {
+        format!("{}.{}", self.object.namespace().unwrap_or_default(), cluster_name(&self.object))
     }
 
     pub(crate) fn attempt(&self) -> Option<Attempt> {
@@ -202,6 +208,19 @@ pub(super) fn with_names(tags: Tags, slot: &Slot, id: &str) -> Tags {
 
 pub(super) fn id(object: &MetalStackCluster) -> String {
     format!("{}.{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// The name of the owner.
+pub(super) fn owner(object: &MetalStackCluster) -> Option<&str> {
+    let mut owners = object.owner_references().iter();
+    let is = |api_version: &str| api_version.split_once('/').is_some_and(|(group, _)| group == "cluster.x-k8s.io");
+    owners.find(|owner| owner.kind == "Cluster" && is(&owner.api_version)).map(|owner| owner.name.as_str())
+}
+
+/// What Cluster API calls the cluster, also when its Cluster is gone.
+pub(super) fn cluster_name(object: &MetalStackCluster) -> String {
+    let label = object.labels().get(names::CLUSTER_NAME_LABEL).cloned();
+    owner(object).map(str::to_owned).or(label).unwrap_or_else(|| object.name_any())
 }
 
 pub(super) fn address(object: &MetalStackCluster) -> Option<IpAddr> {

@@ -1,7 +1,7 @@
 //! Whose something is: by its tags, or by its owner references.
 
 use super::decide::is_node_network;
-use super::observed::{Observed, id};
+use super::observed::{Observed, cluster_name, id};
 use crate::api::{GROUP, MetalStackFirewallDeployment};
 use crate::names;
 use crate::reason::Reason;
@@ -146,6 +146,11 @@ fn is_id(observed: &Observed, value: &str) -> bool {
     value == id(object) || value == with_slash || object.uid().is_some_and(|uid| uid == value)
 }
 
+/// Whether this tag may be the cluster's id, though nobody can tell.
+pub(super) fn may_be_ours(observed: &Observed, tags: &Tags, key: &str) -> bool {
+    tags.iter().any(|(of, value)| of == key && may_be_id(observed, value))
+}
+
 /// The UID of before a move or a restore cannot be told from another cluster's.
 fn may_be_id(observed: &Observed, value: &str) -> bool {
     is_id(observed, value) || uuid::Uuid::parse_str(value).is_ok()
@@ -166,6 +171,17 @@ pub(super) fn is_ours(observed: &Observed, deployment: &MetalStackFirewallDeploy
     let us = observed.object.name_any();
     let mut owners = deployment.owner_references().iter();
     owners.any(|owner| is_cluster_kind(&owner.kind, &owner.api_version) && owner.name == us)
+}
+
+/// Whether it is deleted with this object: it is ours, or named by us and nobody's. That of a cluster that never came to
+/// own it, or whose owners a restore did not bring back, has a firewall too.
+pub(super) fn goes_along(observed: &Observed, deployment: &MetalStackFirewallDeployment) -> bool {
+    let reference = observed.object.spec.firewall_deployment_ref.as_ref();
+    let is_named = reference.is_some_and(|reference| reference.name == deployment.name_any());
+    let label = deployment.labels().get(names::CLUSTER_NAME_LABEL);
+    let is_others = taken_by(observed, deployment).is_some()
+        || label.is_some_and(|cluster| *cluster != cluster_name(&observed.object));
+    is_ours(observed, deployment) || (is_named && !is_others)
 }
 
 /// Whether the reference is as we write it, with our present UID (D24), and the label is there.

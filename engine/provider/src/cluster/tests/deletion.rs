@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 fn vip_is_freed(observed: &Observed) -> bool {
-    matches!(observed.acts(), Action::FreeAddress { address, .. } if address.to_string() == VIP)
+    let step = decide(observed, now()).step;
+    matches!(step, Step::Act(Action::FreeAddress { address, .. }) if address.to_string() == VIP)
 }
 
 /// With only the address left, with these tags.
@@ -65,9 +66,13 @@ fn everything_goes_in_its_order() {
     assert!(vip_is_freed(&observed));
     observed.leftovers().addresses.clear();
     assert!(matches!(observed.acts(), Action::FreeNetwork { id, .. } if id.as_str() == NETWORK));
-    observed.leftovers().in_use = Some("network 1 has ips".to_owned());
-    assert_eq!(observed.says(ConditionType::Deleting), (True, Reason::WaitingForRelease));
-    assert_eq!(decide(&observed, now()).step, Step::Rest(Rest::Soon));
+    // Later and later, however long somebody's address is in it.
+    for wait in [2, 4, 8] {
+        observed.memory.failed(failure(Reason::WaitingForRelease), now(), Duration::from_secs(60));
+        assert_eq!(observed.says(ConditionType::Deleting), (True, Reason::WaitingForRelease));
+        assert_eq!(decide(&observed, now()).step, Step::Rest(Rest::After(Duration::from_secs(wait))));
+    }
+    observed.memory.succeeded();
     observed.leftovers().networks.clear();
     assert_eq!(observed.acts(), Action::RemoveFinalizer);
 }
@@ -86,11 +91,20 @@ fn a_cluster_without_a_firewall_goes_too() {
 
 #[test]
 fn another_clusters_firewall_stays() {
-    for owner in [None, Some(("other", "uid"))] {
+    let others = deployment(Some(("other", "uid")), None);
+    let mut of_other = deployment(None, None);
+    of_other.metadata.labels = Some([(names::CLUSTER_NAME_LABEL.to_owned(), "other".to_owned())].into());
+    for deployment in [others, of_other] {
         let mut observed = deleting();
-        observed.with_firewall(deployment(owner, None));
+        observed.with_firewall(deployment);
         assert!(!matches!(observed.acts(), Action::DeleteFirewall(_)));
     }
+    // Nobody came to own it, or the owners were lost: it is the cluster's by its name.
+    let mut unowned = deleting();
+    unowned.with_firewall(deployment(None, None));
+    assert_eq!(unowned.acts(), Action::DeleteFirewall("shop".to_owned()));
+    unowned.edit(|object| object.spec.firewall_deployment_ref = None);
+    assert!(!matches!(unowned.acts(), Action::DeleteFirewall(_)));
 }
 
 // D1: it stands in the endpoint only. D12: what a person supplied stays.
@@ -133,14 +147,43 @@ fn what_a_crash_left_is_freed_by_its_attempt() {
     assert!(vip_is_freed(&unnamed(our_vip_tags(ATTEMPT))));
     // One of the same name in another management cluster; or one of CAPMS that nothing names.
     for tags in [our_vip_tags(OTHER_ATTEMPT), capms_vip_tags()] {
-        assert_eq!(unnamed(tags).acts(), Action::RemoveFinalizer);
+        let mut observed = unnamed(tags);
+        assert_eq!(observed.says(ConditionType::Deleting), (True, Reason::LeftBehind));
+        observed.was(ConditionType::Deleting, True, Reason::LeftBehind);
+        assert_eq!(observed.acts(), Action::RemoveFinalizer);
     }
+}
+
+#[test]
+fn what_stays_behind_is_said_once() {
+    let former = capms_vip_tags().with(tags::CLUSTER_ID, FORMER_UID);
+    let mut observed = with_vip(IpKind::Ephemeral, former);
+    observed.leftovers().networks = vec![
+        Arc::new(network(NETWORK, Tags::new().with(tags::CLUSTER_ID, FORMER_UID))),
+        Arc::new(network("55555555-5555-5555-5555-555555555555", our_network_tags(OTHER_ATTEMPT))),
+    ];
+    let said = |observed: &Observed| {
+        let conditions = observed.rests().conditions;
+        conditions.into_iter().find(|c| c.type_ == "Deleting").map(|c| (c.reason, c.message)).unwrap()
+    };
+    let (reason, message) = said(&observed);
+    assert_eq!(reason, "LeftBehind");
+    for id in [VIP, NETWORK, "55555555"] {
+        assert!(message.contains(id), "{message}");
+    }
+    observed.leftovers().kept = vec!["198.18.0.98 (it was freed and allocated again)".to_owned()];
+    assert!(said(&observed).1.contains("198.18.0.98"));
+    // What nothing names but that UID is anybody's.
+    observed.edit(|object| object.spec.control_plane_endpoint = None);
+    assert!(!said(&observed).1.contains(VIP));
+    observed.was(ConditionType::Deleting, True, Reason::LeftBehind);
+    assert_eq!(observed.acts(), Action::RemoveFinalizer);
 }
 
 // D11: given ones of before 0.8 carry no label.
 #[test]
 fn d11_only_a_network_that_was_allocated_for_the_cluster_is_freed() {
-    let freed = |observed: &Observed| matches!(observed.acts(), Action::FreeNetwork { .. });
+    let freed = |observed: &Observed| matches!(decide(observed, now()).step, Step::Act(Action::FreeNetwork { .. }));
     assert!(freed(&with_network(our_network_tags(ATTEMPT))));
     // In each form that CAPMS had; of a UID of before a move nobody can tell whose it is.
     for id in [ID, "default/shop", "our-uid"] {
@@ -208,6 +251,27 @@ fn d1_an_address_of_the_control_plane_that_a_service_used_goes_too() {
     assert!(matches!(given.acts(), Action::UntagAddress { .. }));
 }
 
+// Where a Cluster has a class, its infrastructure has another name; the cloud controller manager knows the Cluster's.
+#[test]
+fn d9_services_are_those_of_the_cluster_and_not_of_its_infrastructure() {
+    let service_of = |cluster: &str| {
+        let mut observed = with_vip(IpKind::Ephemeral, Tags::new());
+        let tags = Tags::new().with(tags::SERVICE, format!("{cluster}/web/a"));
+        observed.leftovers().addresses = vec![Arc::new(ip("198.18.0.99", IpKind::Ephemeral, tags))];
+        observed.edit(|o| o.metadata.labels = Some([(names::CLUSTER_NAME_LABEL.to_owned(), "web".to_owned())].into()));
+        observed
+    };
+    assert!(matches!(service_of("default.web").acts(), Action::FreeAddress { .. }));
+    // Another Cluster may have the name of this infrastructure.
+    assert_eq!(service_of(ID).acts(), Action::RemoveFinalizer);
+    // Nothing ever ran in a cluster without a network.
+    let mut never = service_of("default.web");
+    never.edit(|object| object.spec.node_network_id = None);
+    assert_eq!(never.acts(), Action::RemoveFinalizer);
+    never.was_provisioned_before();
+    assert!(matches!(never.acts(), Action::FreeAddress { .. }));
+}
+
 #[test]
 fn what_may_still_complete_is_waited_for() {
     let mut observed = deleting();
@@ -240,6 +304,22 @@ fn nothing_is_freed_where_it_is_not_safe() {
     never.edit(|object| object.metadata.deletion_timestamp = Some(Time(now())));
     never.metal = Err(failure(Reason::ProjectUnknown));
     assert_eq!(never.acts(), Action::RemoveFinalizer);
+    // Templates give an address.
+    let mut given = never.clone();
+    given.edit(|object| {
+        object.spec.control_plane_ip = Some(VIP.to_owned());
+        object.spec.control_plane_endpoint = Some(Endpoint { host: VIP.to_owned(), port: 443 });
+    });
+    for reason in [Reason::InvalidSpec, Reason::ProjectNotAllowed, Reason::ProjectUnknown, Reason::CredentialsMissing] {
+        given.metal = Err(failure(reason));
+        assert_eq!(given.acts(), Action::RemoveFinalizer);
+    }
+    // What passes by itself is waited for.
+    given.metal = Err(failure(Reason::MetalApiUnreachable));
+    assert_eq!(given.says(ConditionType::Deleting), (True, Reason::MetalApiUnreachable));
+    given.was_provisioned_before();
+    given.metal = Err(failure(Reason::ProjectNotAllowed));
+    assert_eq!(given.says(ConditionType::Deleting), (True, Reason::ProjectNotAllowed));
     never.metal = fresh().metal;
     never.found = Found::default();
     assert_eq!(never.acts(), Action::SearchLeftovers, "where metal-api can be asked, it is");

@@ -46,6 +46,22 @@ fn a_paused_cluster_says_so_and_nothing_else_changes() {
     assert_eq!(served().says(Paused), (False, Reason::NotPaused));
 }
 
+// clusterctl pauses, and then waits until nothing holds the move up.
+#[test]
+fn a_paused_cluster_holds_no_move_up() {
+    let mut observed = fresh();
+    observed.annotate(names::PAUSED, "");
+    observed.annotate(names::ATTEMPT, ATTEMPT);
+    observed.annotate(names::BLOCK_MOVE, names::FIELD_MANAGER);
+    observed.memory.unsettled_since = Some(now());
+    assert_eq!(observed.says(Paused), (True, Reason::Paused));
+    assert_eq!(decide(&observed, now()).step, Step::Rest(Rest::After(SETTLE)));
+    assert_eq!(decide(&observed, now() + SETTLE).step, Step::Act(Action::End));
+    // That of somebody else is not ours to take away.
+    observed.annotate(names::BLOCK_MOVE, "true");
+    assert_eq!(decide(&observed, now() + SETTLE).step, Step::Rest(Rest::Change));
+}
+
 #[test]
 fn the_finalizer_comes_first() {
     let mut observed = fresh();

@@ -238,8 +238,11 @@ impl World {
             Action::SearchNetworks | Action::AllocateNetwork(_) => found.networks = Some(networks().collect()),
             Action::SearchVips | Action::AllocateVip(_) => found.vips = Some(addresses().collect()),
             _ => {
-                found.leftovers =
-                    Some(Leftovers { networks: networks().collect(), addresses: addresses().collect(), in_use: None });
+                found.leftovers = Some(Leftovers {
+                    networks: networks().collect(),
+                    addresses: addresses().collect(),
+                    kept: Vec::new(),
+                });
             }
         }
         if !is_search(action) {
