@@ -56,11 +56,7 @@ pub(crate) async fn look(
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
     let target = match api.get_opt(&secret).await {
         Ok(target) => target,
-        Err(kube::Error::Api(status)) if status.code == 403 => {
-            let message = format!("Secret {secret} cannot be read: {}. Give the provider that right.", status.message);
-            return Ok(Credentials::Missing(message));
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return refused("read", &secret, error.into()),
     };
     Ok(match judge(target.as_ref(), cluster, &manifest(&values)) {
         Found::Foreign => Credentials::Foreign(secret),
@@ -72,40 +68,66 @@ pub(crate) async fn look(
     })
 }
 
-/// Writes the Secret, or writes it anew. What is in it besides, and who else owns it, stays.
+/// Writes the Secret, or writes it anew. What is in it besides, and who else owns it, stays. That it is refused holds up
+/// nothing else (R12).
 pub(crate) async fn write(context: &Context, observed: &mut Observed) -> Result<(), Error> {
     let Some(cluster) = observed.cluster.clone() else { return Ok(()) };
-    let (values, inherited) = match source(context, &observed.object).await {
-        None => {
-            observed.credentials = Credentials::Unasked;
-            return Ok(());
-        }
-        Some(Err(message)) => {
-            observed.credentials = Credentials::Missing(message);
-            return Ok(());
-        }
-        Some(Ok(source)) => source,
-    };
-    let (namespace, secret) = (observed.object.namespace().unwrap_or_default(), name(&cluster));
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
-    let wanted = wanted(&cluster, &namespace, &manifest(&values));
-    observed.credentials = match api.get_opt(&secret).await? {
-        None => {
-            let parameters = PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..Default::default() };
-            api.create(&parameters, &wanted).await?;
-            Credentials::Written { secret, inherited }
-        }
-        Some(target) if judge(Some(&target), &cluster, "") == Found::Foreign => Credentials::Foreign(secret),
-        Some(target) => {
-            let mut owners = target.owner_references().to_vec();
-            owners.retain(|owner| !(owner.kind == "Cluster" && owner.name == cluster.name_any()));
-            owners.extend(wanted.metadata.owner_references.unwrap_or_default());
-            let metadata = json!({"labels": wanted.metadata.labels, "ownerReferences": owners});
-            merge(&context.client, &target, json!({"metadata": metadata, "data": wanted.data})).await?;
-            Credentials::Written { secret, inherited }
+    observed.credentials = match source(context, &observed.object).await {
+        None => Credentials::Unasked,
+        Some(Err(message)) => Credentials::Missing(message),
+        Some(Ok((values, inherited))) => {
+            let namespace = observed.object.namespace().unwrap_or_default();
+            let wanted = wanted(&cluster, &namespace, &manifest(&values));
+            let secret = name(&cluster);
+            match put(context, &cluster, wanted).await {
+                Ok(true) => Credentials::Written { secret, inherited },
+                Ok(false) => Credentials::Foreign(secret),
+                Err(error) => refused("written", &secret, error)?,
+            }
         }
     };
     Ok(())
+}
+
+/// False: somebody else's is there.
+async fn put(context: &Context, cluster: &Cluster, wanted: Secret) -> Result<bool, Error> {
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &wanted.namespace().unwrap_or_default());
+    let Some(target) = api.get_opt(&wanted.name_any()).await? else {
+        let parameters = PostParams { field_manager: Some(names::FIELD_MANAGER.to_owned()), ..Default::default() };
+        api.create(&parameters, &wanted).await?;
+        return Ok(true);
+    };
+    if judge(Some(&target), cluster, "") == Found::Foreign {
+        return Ok(false);
+    }
+    let mut owners = target.owner_references().to_vec();
+    owners.retain(|owner| !(owner.kind == "Cluster" && owner.name == cluster.name_any()));
+    owners.extend(wanted.metadata.owner_references.unwrap_or_default());
+    let metadata = json!({"labels": wanted.metadata.labels, "ownerReferences": owners});
+    merge(&context.client, &target, json!({"metadata": metadata, "data": wanted.data})).await?;
+    Ok(true)
+}
+
+/// What the API server, or a policy in front of it, has against the Secret. What passes by itself ends the pass, which
+/// is repeated: no answer, a change meanwhile.
+fn refused(what: &str, secret: &str, error: Error) -> Result<Credentials, Error> {
+    let status = match error {
+        Error::Kube(error) => match *error {
+            kube::Error::Api(status) => status,
+            other => return Err(Error::Kube(Box::new(other))),
+        },
+        // Of the Secret, not of the cluster.
+        Error::Gone => return Err(Error::Conflict),
+        other => return Err(other),
+    };
+    // Only of 403 the words are known to repeat nothing of the Secret.
+    let why = if status.code == 403 { status.message.as_str() } else { status.reason.as_str() };
+    let message = format!(
+        "Secret {secret} cannot be {what}: {} {}. Give the provider that right; where the Secret is immutable, remove it.",
+        status.code,
+        why.trim_end_matches('.')
+    );
+    Ok(Credentials::Missing(message))
 }
 
 /// As the engine's ClusterResourceSet refers to it.
@@ -126,6 +148,12 @@ async fn source(context: &Context, object: &MetalStackCluster) -> Option<Result<
             let namespace = object.namespace().unwrap_or_default();
             context.credential_values(&namespace, name).await.map_err(|failure| failure.message)
         }
+        // They reach every project, and what is in the Secret the namespace's people can read (R16).
+        None if context.metal.settings().map.is_some() => Err(format!(
+            "The provider's own credentials are not handed out where a project map says who may use what: name a Secret \
+             in {}.",
+            names::CCM_CREDENTIALS
+        )),
         None => context.metal.own().cloned().ok_or_else(|| {
             format!("The provider has no credentials of its own: name a Secret in {}.", names::CCM_CREDENTIALS)
         }),

@@ -101,8 +101,8 @@ pub struct MetalStackClusterSpec {
     /// The MetalStackFirewallDeployment of the cluster, in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall_deployment_ref: Option<FirewallDeploymentRef>,
-    /// The Secret with the credentials for metal-api, in the same namespace. Its keys are named like the provider's
-    /// environment: METAL_API_URL, METAL_API_HMAC, METAL_API_HMAC_AUTH_TYPE. Without it the provider's own are used.
+    /// The Secret with the credentials for metal-api, in the same namespace. Its keys are those of the provider's own
+    /// Secret: api-url, api-hmac, api-hmac-auth-type. Without it the provider's own are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_ref: Option<CredentialsRef>,
 }

@@ -71,6 +71,27 @@ fn a_secret_of_a_person_stays() {
 }
 
 #[test]
+fn a_refusal_is_said_and_what_passes_by_itself_is_tried_again() {
+    let answer = |code: u16, reason: &str, message: &str| {
+        let status = kube::core::Status::failure(message, reason).with_code(code);
+        refused("written", "shop-metal-ccm", kube::Error::Api(Box::new(status)).into())
+    };
+    let said = |answer: Result<Credentials, Error>| match answer {
+        Ok(Credentials::Missing(message)) => message,
+        other => panic!("{other:?}"),
+    };
+    assert!(said(answer(403, "Forbidden", "denied by policy no-such-secrets")).contains("no-such-secrets"));
+    for (code, reason) in [(400, "BadRequest"), (422, "Invalid"), (500, "InternalError")] {
+        let message = said(answer(code, reason, "data: Invalid value: hunter2"));
+        assert!(message.contains(reason) && !message.contains("hunter2"), "{message}");
+    }
+    // Of the Secret: the cluster itself is not gone.
+    for code in [404, 409] {
+        assert!(matches!(answer(code, "", ""), Err(Error::Conflict)), "{code}");
+    }
+}
+
+#[test]
 fn i7_the_key_is_in_no_debug() {
     assert!(!format!("{:?}", values()).contains("hunter2"));
 }

@@ -92,8 +92,9 @@ pub(super) const EVERYWHERE: &[Rule] = &[
         verbs: READ,
     },
     Rule {
-        why: "The Secret <cluster>-metal-ccm of clusters that ask for it, and its rotation. It goes with its Cluster, by \
-            its owner.",
+        why: "create: the Secret <cluster>-metal-ccm of clusters that ask for it; it goes with its Cluster, by its owner. \
+            patch: its rotation, and the finalizer on the Secrets of credentialsRef, so that they outlive what has to be \
+            freed with them.",
         group: "",
         resources: &["secrets"],
         names: &[],
