@@ -5,6 +5,7 @@
 //! engine allocates is observed only.
 
 mod act;
+mod deaths;
 mod decide;
 mod delete;
 mod engine;

@@ -1,7 +1,7 @@
 //! One step carried out. What metal-api refuses is remembered and decided upon; what the API server refuses ends the
 //! pass.
 
-use super::observed::{Action, Metal, Named, Observed, Project, Whose, reference};
+use super::observed::{Action, Metal, Named, Observed, Project, Whose, allocation, reference};
 use super::template::Blueprint;
 use crate::api::MetalStackFirewallDeployment;
 use crate::control::{Context, Error, annotate, finalizers, merge};
@@ -54,10 +54,7 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
             patch(context, observed, annotate(&annotations)).await
         }
         Action::Unblock => patch(context, observed, annotate(&[(names::BLOCK_MOVE, None)])).await,
-        Action::Free(firewall) => {
-            free(context, observed, &firewall).await;
-            Ok(())
-        }
+        Action::Free(firewall) => free(context, observed, &firewall).await,
     }
 }
 
@@ -81,11 +78,18 @@ async fn search(context: &Context, observed: &mut Observed) {
         }
         Ok::<_, DoorError>(found)
     };
+    let tag = observed.deployment_tag();
     match found.await {
         Ok(found) => with_project(observed, |project| {
             let is_there = |id: &MachineId| found.iter().any(|f| f.id == *id);
             project.named_is_gone &= !matches!(&named, Named::Firewall(id) if is_there(id));
-            (project.firewalls, project.searched) = (found, Some(at));
+            // Those of the cluster and of its network were not looked for.
+            let is_sought = |f: &Machine| {
+                f.tags.has(tags::FIREWALL_DEPLOYMENT_RESOURCE, &tag) || named == Named::Firewall(f.id.clone())
+            };
+            project.firewalls.retain(|f| !is_sought(f) && !is_there(&f.id));
+            project.firewalls.extend(found);
+            project.searched = Some(at);
         }),
         Err(error) => read_failed(context, observed, &error),
     }
@@ -121,7 +125,8 @@ async fn allocate(context: &Context, observed: &mut Observed, blueprint: &Bluepr
     Ok(())
 }
 
-/// The cache may be behind by the very patch that wrote an id down: before a server is spent the API server is asked.
+/// The cache may be behind by the very patch that wrote an id down, or this process may be cut off and another lead: before
+/// a server is spent or freed the API server is asked.
 async fn is_current(context: &Context, object: &MetalStackFirewallDeployment) -> Result<(), Error> {
     let namespace = object.namespace().unwrap_or_default();
     let api: Api<MetalStackFirewallDeployment> = Api::namespaced(context.client.clone(), &namespace);
@@ -138,7 +143,7 @@ async fn name(
 ) -> Result<(), Error> {
     let mut fields = annotate(&[
         (names::PROJECT, Some(firewall.project.as_str())),
-        (names::ALLOCATION, Some(firewall.allocation.as_str())),
+        (names::ALLOCATION, allocation(firewall)),
         (names::FIREWALL_BASELINE, baseline),
         (names::BLOCK_MOVE, None),
     ]);
@@ -156,8 +161,9 @@ async fn name(
     Ok(())
 }
 
-async fn free(context: &Context, observed: &mut Observed, firewall: &Arc<Machine>) {
-    let Some(door) = door(context, observed).await else { return };
+async fn free(context: &Context, observed: &mut Observed, firewall: &Arc<Machine>) -> Result<(), Error> {
+    is_current(context, &observed.deployment).await?;
+    let Some(door) = door(context, observed).await else { return Ok(()) };
     let outcome = door.free_machine(&proof(observed, firewall)).await;
     let (deployment, id) = (observed.deployment_tag(), &firewall.id);
     match outcome {
@@ -184,13 +190,18 @@ async fn free(context: &Context, observed: &mut Observed, firewall: &Arc<Machine
         // Whatever became of it, it is read before it is freed again.
         Err(error) => read_failed(context, observed, &error),
     }
+    Ok(())
 }
 
 /// What must be true of a firewall at the moment it is freed.
 pub(super) fn proof(observed: &Observed, firewall: &Machine) -> Expected<MachineId> {
     let deployment = Tags::new().with(tags::FIREWALL_DEPLOYMENT_RESOURCE, observed.deployment_tag());
     let (tags, without) = match observed.whose(firewall) {
-        Whose::Ours => (deployment.with(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER), Tags::new()),
+        Whose::Ours => {
+            let marked = deployment.with(tags::MANAGED_BY, tags::MANAGED_BY_PROVIDER);
+            let attempt = firewall.tags.get(tags::ATTEMPT);
+            (attempt.into_iter().fold(marked, |tags, attempt| tags.with(tags::ATTEMPT, attempt)), Tags::new())
+        }
         _ => (
             deployment.with(tags::FIREWALL_MANAGED_BY, tags::FIREWALL_MANAGED_BY_CAPMS),
             Tags::new().with(tags::MANAGED_BY, ""),

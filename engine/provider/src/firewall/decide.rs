@@ -1,7 +1,7 @@
 //! What is to be done for a firewall deployment: pure.
 
 use super::health::Health;
-use super::observed::{Action, Metal, Named, Observed, Project, Whose, generation, serves};
+use super::observed::{Action, Metal, Named, Observed, Project, Whose, allocation, generation, reference, serves};
 use super::template::{Refusal, blueprint};
 use super::{delete, engine, replace};
 use crate::api::{Initialization, MetalStackFirewallDeploymentStatus as Status};
@@ -10,8 +10,8 @@ use crate::names;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Decision, Failure, Rest};
 use kube::ResourceExt as _;
-use model::Timestamp;
 use model::metal::{Machine, MachineRole};
+use model::{Timestamp, tags};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,12 @@ pub(super) const ASPECTS: [ConditionType; 3] =
     [ConditionType::FirewallAllocated, ConditionType::FirewallHealthy, ConditionType::FirewallUpToDate];
 
 pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
+    if observed.is_moved_away() {
+        return Decision::leave();
+    }
     if observed.is_paused() {
-        return Decision::rest(Rest::Change, paused(observed, now));
+        let rest = if observed.is_blocked() { Rest::After(observed.terms.settle) } else { Rest::Change };
+        return unblock(observed, now).unwrap_or_else(|| Decision::rest(rest, paused(observed, now)));
     }
     if observed.is_deleted() {
         return delete::decide(observed, now);
@@ -86,27 +90,42 @@ pub(super) type Next = Result<Action, Wait>;
 fn first(observed: &Observed, project: &Project, now: Timestamp) -> Decided {
     match find(observed, project).and_then(|found| match found {
         Some(_) if project.searched.is_none() => may_call(observed, now).map(|()| Action::Search),
-        Some(firewall) => {
-            let baseline = firewall.tags.get(names::FIREWALL_BASELINE).map(str::to_owned);
-            Ok(Action::Name { firewall: Arc::clone(firewall), baseline })
-        }
-        None => allocate(observed, project, 1, now),
+        Some(firewall) => Ok(name(observed, firewall)),
+        None if observed.noted().is_some() && project.named_is_gone => replace::vanished(observed, project, now),
+        None => fresh(observed, project, now),
     }) {
         Ok(action) => Decision::act(action),
         Err(wait) => not_allocated(observed, wait, now),
     }
 }
 
-/// The deployment's firewall among those with its tag. After a loss of managedResourceRef there can be more than one
-/// generation: the highest that serves goes first (R5); where none does, the lowest, and the others are its successors.
+/// It is the deployment's from now on. What the object says of the template of this very firewall stays.
+pub(super) fn name(observed: &Observed, firewall: &Arc<Machine>) -> Action {
+    let is_noted = observed.noted().is_some_and(|noted| allocation(firewall) == Some(noted));
+    let noted = observed.annotation(names::FIREWALL_BASELINE).filter(|_| is_noted);
+    let baseline = noted.or_else(|| firewall.tags.get(names::FIREWALL_BASELINE)).map(str::to_owned);
+    Action::Name { firewall: Arc::clone(firewall), baseline }
+}
+
+/// The deployment's firewall. Where managedResourceRef was lost it is the one that was noted, whatever its tags; what a
+/// replacement left to do follows from it. Else it is what was allocated with the object's attempt.
 fn find<'a>(observed: &Observed, project: &'a Project) -> Result<Option<&'a Arc<Machine>>, Wait> {
     let firewalls = || project.firewalls.iter().filter(|f| f.role == MachineRole::Firewall);
-    let tagged = |f: &&Arc<Machine>| f.tags.has(model::tags::FIREWALL_DEPLOYMENT_RESOURCE, &observed.deployment_tag());
+    let tagged = |f: &&Arc<Machine>| f.tags.has(tags::FIREWALL_DEPLOYMENT_RESOURCE, &observed.deployment_tag());
+    if let Some(noted) = observed.noted() {
+        match firewalls().find(|f| allocation(f) == Some(noted)) {
+            Some(firewall) if tagged(&firewall) || observed.is_in_node_network(firewall) => return Ok(Some(firewall)),
+            // The annotations of a copied object are those of another one.
+            Some(_) => {}
+            None if !project.named_is_gone => return Err(sought(noted)),
+            None => {}
+        }
+    }
     if let Some(other) = firewalls().filter(tagged).find(|f| observed.whose(f) != Whose::Ours) {
         let what = format!(
-            "Firewall {} carries the name of this deployment, and the provider did not allocate it; to take it, set \
-             spec.managedResourceRef.name to metal://{}/{}, else free it.",
-            other.id, other.partition, other.id
+            "Firewall {} carries the name of this deployment, and nothing says that it was allocated for it; {}.",
+            other.id,
+            mend(observed, other)
         );
         return Err(Wait::new(Reason::Claimed, what, Rest::Interval));
     }
@@ -128,6 +147,41 @@ fn find<'a>(observed: &Observed, project: &'a Project) -> Result<Option<&'a Arc<
         }
         (one, _) => Ok(one),
     }
+}
+
+fn sought(noted: &str) -> Wait {
+    let what = format!(
+        "managedResourceRef was lost, and the firewall of allocation {noted} was not found; it is looked for again \
+         before it is taken for gone."
+    );
+    Wait::new(Reason::NotAllocated, what, Rest::Interval)
+}
+
+/// How a person takes a firewall that nothing says is ours, or makes room.
+fn mend(observed: &Observed, other: &Machine) -> String {
+    let name = reference(&other.partition, &other.id);
+    let mut what = format!("to take it, set spec.managedResourceRef.name to {name}");
+    if observed.noted().is_some() {
+        what.push_str(&format!(" and remove the annotation {}", names::ALLOCATION));
+    }
+    what + "; else free it"
+}
+
+/// One of the first generation, where none stands in its place: two announce the same routes.
+pub(super) fn fresh(observed: &Observed, project: &Project, now: Timestamp) -> Next {
+    let is_other = |f: &&Arc<Machine>| observed.is_in_node_network(f) && observed.whose(f) != Whose::Ours;
+    let Some(other) = project.firewalls.iter().find(is_other) else { return allocate(observed, project, 1, now) };
+    let mend = match observed.whose(other) {
+        Whose::Other(of) => format!(
+            "it is that of the MetalStackFirewallDeployment {of}: name that one in firewallDeploymentRef, or delete it"
+        ),
+        _ => mend(observed, other),
+    };
+    let what = format!(
+        "Firewall {} is in the cluster's node network already, and two would announce the same routes; {mend}.",
+        other.id
+    );
+    Err(Wait::new(Reason::Claimed, what, Rest::Interval))
 }
 
 /// The steps up to an allocation: an attempt in the object, a search, and no doubt about what came of earlier calls.
@@ -169,14 +223,19 @@ pub(super) fn may_call(observed: &Observed, now: Timestamp) -> Result<(), Wait> 
     }
 }
 
-/// `clusterctl move` goes on when nothing is under way: also after an allocation that was refused for good.
-pub(super) fn unblock(observed: &Observed) -> Option<Decided> {
-    let refused = observed.memory.failure.is_some() && observed.memory.unsettled_since.is_none();
-    (observed.is_blocked() && refused).then(|| Decision::act(Action::Unblock))
+/// `clusterctl move` goes on when nothing is under way, also while a server is waited for: the attempt tells whoever
+/// comes next what to look for.
+pub(super) fn unblock(observed: &Observed, now: Timestamp) -> Option<Decided> {
+    let memory = &observed.memory;
+    if !observed.is_blocked() || memory.is_unsettled(now, observed.terms.settle) {
+        return None;
+    }
+    let is_known = memory.attempt_is_mine || memory.failure.is_some() || memory.unsettled_since.is_some();
+    Some(Decision::act(if is_known { Action::Unblock } else { Action::AwaitAttempt }))
 }
 
 pub(super) fn not_allocated(observed: &Observed, wait: Wait, now: Timestamp) -> Decided {
-    if let Some(step) = unblock(observed) {
+    if let Some(step) = unblock(observed, now) {
         return step;
     }
     let mut conditions = Conditions::default();
@@ -246,10 +305,16 @@ fn paused(observed: &Observed, now: Timestamp) -> Status {
 }
 
 /// What is said of a firewall that is there.
-pub(super) fn there(conditions: &mut Conditions, observed: &Observed, firewall: &Machine, reason: Reason) -> Health {
+pub(super) fn there(
+    conditions: &mut Conditions,
+    observed: &Observed,
+    firewall: &Machine,
+    reason: Reason,
+    now: Timestamp,
+) -> Health {
     let what = format!("Firewall {} ({}) is there.", firewall.id, firewall.hostname);
     conditions.is(ConditionType::FirewallAllocated, reason, what);
-    let health = Health::of(observed, firewall);
+    let health = Health::of(observed, firewall, now);
     health.say(conditions, firewall);
     health
 }

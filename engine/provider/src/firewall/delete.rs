@@ -2,14 +2,16 @@
 //! all be gone (D17, D20, D22).
 
 use super::decide::{ASPECTS, Decided, Wait, may_call, settled, status};
-use super::observed::{Action, Metal, Named, Observed, Project};
+use super::observed::{Action, Metal, Named, Observed, Project, Whose};
+use crate::api::Condition;
 use crate::conditions::Conditions;
 use crate::names;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Decision, Rest};
 use kube::ResourceExt as _;
 use model::Timestamp;
-use model::metal::MachineState;
+use model::metal::{Machine, MachineRole, MachineState};
+use std::sync::Arc;
 
 pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     if !observed.deployment.finalizers().iter().any(|f| f == names::FIREWALL_FINALIZER) {
@@ -35,17 +37,16 @@ fn next(observed: &Observed, now: Timestamp) -> Result<Action, Wait> {
         let what = format!("{n} {are} still there and may need the firewall; it is freed when they are gone.");
         return Err(Wait::new(Reason::WaitingForMachines, what, Rest::Soon));
     }
-    if observed.is_the_engines() {
+    // Whatever was allocated was preceded by an attempt, and what was named is noted. The engine frees its own.
+    let is_bare = observed.annotation(names::ATTEMPT).is_none()
+        && (observed.is_the_engines() || observed.named() == Named::Nothing && observed.noted().is_none());
+    if is_bare && (observed.is_the_engines() || !matches!(observed.metal, Metal::Read(_))) {
         return Ok(Action::RemoveFinalizer);
     }
     let project = match &observed.metal {
         Metal::Read(project) => project,
         Metal::Unread(failure) => {
             return Err(Wait::new(failure.reason, failure.message.clone(), Rest::Interval));
-        }
-        // Whatever was allocated was preceded by an attempt.
-        Metal::NoProject if observed.named() == Named::Nothing && observed.annotation(names::ATTEMPT).is_none() => {
-            return Ok(Action::RemoveFinalizer);
         }
         Metal::NoProject => {
             let what = format!(
@@ -71,7 +72,7 @@ fn next(observed: &Observed, now: Timestamp) -> Result<Action, Wait> {
 /// All that is ours, whatever its generation; then the object goes.
 fn free(observed: &Observed, project: &Project) -> Result<Action, Wait> {
     let Some(firewall) = project.firewalls.iter().find(|f| observed.may_free(f)) else {
-        return Ok(Action::RemoveFinalizer);
+        return left_behind(observed, project).map_or(Ok(Action::RemoveFinalizer), Err);
     };
     if firewall.state == MachineState::Locked {
         let id = &firewall.id;
@@ -82,5 +83,27 @@ fn free(observed: &Observed, project: &Project) -> Result<Action, Wait> {
         let what = format!("Firewall {id} is locked{why} and cannot be freed: metalctl machine unlock {id}.");
         return Err(Wait::new(Reason::MachineLocked, what, Rest::Interval));
     }
-    Ok(Action::Free(std::sync::Arc::clone(firewall)))
+    Ok(Action::Free(Arc::clone(firewall)))
+}
+
+/// What nothing says to be ours is not freed, and not let go without a word.
+fn left_behind(observed: &Observed, project: &Project) -> Option<Wait> {
+    let is_said =
+        |c: &Condition| c.type_ == ConditionType::Deleting.as_str() && c.reason == Reason::LeftBehind.as_str();
+    if observed.is_the_engines() || observed.existing().iter().any(is_said) {
+        return None;
+    }
+    let is_left = |f: &&Arc<Machine>| match observed.whose(f) {
+        _ if f.role != MachineRole::Firewall || observed.is_named(f) && observed.is_adopted() => false,
+        Whose::Namesake | Whose::Capms => true,
+        Whose::Unmarked => observed.is_named(f),
+        Whose::Ours | Whose::Engine | Whose::Other(_) => false,
+    };
+    let left: Vec<&str> = project.firewalls.iter().filter(is_left).map(|f| f.id.as_str()).collect();
+    let what = format!(
+        "Not freed, because nothing says that it was allocated for this object: firewall {}; look whose it is, and free \
+         it with metalctl machine delete if nobody uses it.",
+        left.join(", ")
+    );
+    (!left.is_empty()).then(|| Wait::new(Reason::LeftBehind, what, Rest::Soon))
 }

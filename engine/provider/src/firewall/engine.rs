@@ -47,9 +47,20 @@ pub(super) fn observe(observed: &Observed, project: &Project, now: Timestamp) ->
         }
         return finish(observed, conditions, false, Rest::Interval, now);
     };
-    let health = there(&mut conditions, observed, firewall, Reason::Verified);
+    let health = there(&mut conditions, observed, firewall, Reason::Verified, now);
     let what = "The engine replaces this firewall when the cluster's definition or policy asks for another one.";
-    conditions.is(ConditionType::FirewallUpToDate, Reason::Observing, what);
+    let is_left = |f: &&Arc<Machine>| f.id != firewall.id && observed.whose(f) == Whose::Ours;
+    match project.firewalls.iter().find(is_left) {
+        Some(left) => {
+            let what = format!(
+                "Firewall {} was allocated by the provider for this deployment before the engine took over; free it: two \
+                 announce the same routes.",
+                left.id
+            );
+            conditions.is_not(ConditionType::FirewallUpToDate, Reason::Ambiguous, what);
+        }
+        None => conditions.is(ConditionType::FirewallUpToDate, Reason::Observing, what),
+    }
     finish(observed, conditions, firewall.phoned_home, health.rest(), now)
 }
 

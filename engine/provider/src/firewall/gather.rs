@@ -1,6 +1,8 @@
 //! What a decision looks at: from the caches, and from the reading of metal-api that all objects of a project share.
 
-use super::observed::{Metal, Named, Observed, Project, Terms};
+use super::deaths;
+use super::health::{Health, is_on_its_way};
+use super::observed::{Metal, Named, Observed, Project, Terms, allocation};
 use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
 use crate::control::{Caches, Context, Error, owner};
 use crate::metal::{Absence, ProjectDoor, View};
@@ -9,7 +11,7 @@ use crate::reason::Reason;
 use crate::step::{Failure, Memory};
 use kube::ResourceExt as _;
 use model::metal::{Have, Image, Machine, MachineRole};
-use model::{ImageId, MachineId, ProjectId, Timestamp, tags};
+use model::{ImageId, MachineId, ProjectId, Tags, Timestamp, tags};
 use std::sync::Arc;
 
 pub(super) async fn gather(
@@ -25,7 +27,7 @@ pub(super) async fn gather(
     let template = Caches::get(&caches.firewall_templates, &namespace, &deployment.spec.firewall_template_ref.name);
     let name = cluster.as_ref().map(|cluster| cluster.name_any());
     let name = name.or_else(|| deployment.labels().get(names::CLUSTER_NAME_LABEL).cloned());
-    let machines = name.map_or(0, |name| caches.metal_machines_of(&namespace, &name).len());
+    let machines = name.map_or(0, |name| caches.machine_names_of(&namespace, &name).len());
     let terms = Terms {
         settle: config.settle,
         health_timeout: config.firewall_health_timeout,
@@ -83,11 +85,27 @@ async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
     let (named_is_gone, found) = look(context, observed, &door, &view).await;
     let mut firewalls: Vec<Arc<Machine>> = view.machines.values().filter(|m| observed.concerns(m)).cloned().collect();
     firewalls.extend(found.filter(|found| firewalls.iter().all(|f| f.id != found.id)));
-    if firewalls.iter().any(|firewall| !firewall.phoned_home && firewall.role == MachineRole::Firewall) {
+    let now = context.clock.now();
+    if firewalls.iter().any(|firewall| firewall.role == MachineRole::Firewall && is_on_its_way(firewall, now)) {
         door.hasten();
     }
     let newest_image = newest_image(observed, &door).await;
-    Metal::Read(Project { id: project, firewalls, named_is_gone, newest_image, searched: None, freed: Vec::new() })
+    let named = firewalls.iter().find(|f| observed.is_named(f)).cloned();
+    let is_dead = named.as_ref().is_some_and(|f| Health::of(observed, f, now).is_dead());
+    let dead_since =
+        deaths::seen(&mut observed.memory, is_dead, view.read_at, context.config.metal_interval, &observed.terms);
+    let is_outage = !is_acknowledged(observed, view.read_at)
+        && named.is_some_and(|named| deaths::is_outage(view.machines.values().map(Arc::as_ref), &named.partition));
+    Metal::Read(Project {
+        id: project,
+        firewalls,
+        named_is_gone,
+        dead_since,
+        is_outage,
+        newest_image,
+        searched: None,
+        freed: Vec::new(),
+    })
 }
 
 /// Where the firewall was allocated; else where it would be. When it is deleted and nothing says where: the one project
@@ -104,30 +122,57 @@ fn project_of(context: &Context, observed: &Observed) -> Option<ProjectId> {
     annotated.or_else(of_cluster).or_else(only)
 }
 
-/// Whether the named firewall is gone as R15 concludes it; and itself, where a find by id had it after all.
+/// Whether the named firewall, or the noted one where its name was lost, is gone as R15 concludes it; and itself, where a
+/// direct look had it after all.
 async fn look(
     context: &Context,
     observed: &mut Observed,
     door: &ProjectDoor,
     view: &View,
 ) -> (bool, Option<Arc<Machine>>) {
-    let Named::Firewall(id) = observed.named() else {
-        observed.memory.absence = Absence::default();
-        return (false, None);
+    let sought = match (observed.named(), observed.noted()) {
+        (Named::Firewall(id), _) => Sought::Id(id),
+        (Named::Nothing, Some(noted)) => Sought::Allocation(noted.to_owned()),
+        _ => {
+            observed.memory.absence = Absence::default();
+            return (false, None);
+        }
     };
     let absence = observed.memory.absence.seen(
-        view.machines.contains_key(&id),
+        view.machines.values().any(|machine| sought.is(machine)),
         view,
         context.config.metal_interval,
         is_acknowledged(observed, view.read_at),
     );
     let mut found = None;
-    observed.memory.absence = if absence.must_ask() { ask(door, &id, absence, &mut found).await } else { absence };
+    observed.memory.absence = if absence.must_ask() { ask(door, &sought, absence, &mut found).await } else { absence };
     (observed.memory.absence.is_concluded(), found)
 }
 
-async fn ask(door: &ProjectDoor, id: &MachineId, absence: Absence, found: &mut Option<Arc<Machine>>) -> Absence {
-    match door.machine_now(id).await {
+/// By what a firewall is looked for.
+enum Sought {
+    Id(MachineId),
+    Allocation(String),
+}
+
+impl Sought {
+    fn is(&self, machine: &Machine) -> bool {
+        match self {
+            Self::Id(id) => machine.id == *id,
+            Self::Allocation(noted) => allocation(machine) == Some(noted.as_str()),
+        }
+    }
+}
+
+async fn ask(door: &ProjectDoor, sought: &Sought, absence: Absence, found: &mut Option<Arc<Machine>>) -> Absence {
+    let now = match sought {
+        Sought::Id(id) => door.machine_now(id).await,
+        Sought::Allocation(_) => {
+            let all = door.find_machines(Some(MachineRole::Firewall), &Tags::new()).await;
+            all.map(|all| all.into_iter().find(|machine| sought.is(machine)))
+        }
+    };
+    match now {
         Ok(machine) => {
             *found = machine;
             absence.asked(found.is_some())
@@ -158,13 +203,15 @@ impl Observed {
         !self.is_paused() && (self.is_deleted() || self.infrastructure.is_some() && self.cluster.is_some())
     }
 
-    /// The named one, those with the deployment's tag, and the cluster's.
+    /// The named one, the noted one, those with the deployment's tag, the cluster's, and those in its node network.
     fn concerns(&self, machine: &Machine) -> bool {
         let of_cluster = |cluster: String| {
             machine.role == MachineRole::Firewall && machine.tags.has(tags::CLUSTER_RESOURCE, &cluster)
         };
         self.named() == Named::Firewall(machine.id.clone())
             || machine.tags.has(tags::FIREWALL_DEPLOYMENT_RESOURCE, &self.deployment_tag())
+            || self.noted().is_some_and(|noted| allocation(machine) == Some(noted))
             || self.cluster_tag().is_some_and(of_cluster)
+            || self.is_in_node_network(machine)
     }
 }

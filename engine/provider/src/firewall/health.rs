@@ -1,12 +1,16 @@
 //! What a firewall's state means.
 
-use super::observed::Observed;
+use super::observed::{Observed, Project};
 use crate::api::ConditionStatus;
 use crate::conditions::{Conditions, since};
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Rest, passed};
 use model::Timestamp;
 use model::metal::Machine;
+use std::time::Duration;
+
+/// The longest that an installation takes.
+const INSTALLED_BY: Duration = Duration::from_secs(45 * 60);
 
 /// How a firewall does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,18 +18,18 @@ pub(super) enum Health {
     Good,
     /// It never phoned home so far.
     OnItsWay,
-    /// It phoned home once, and has not since it was installed again.
+    /// It has not phoned home since it was installed again, or never did and should have.
     NotReady,
     CrashLoop,
     NotAlive,
 }
 
 impl Health {
-    pub(super) fn of(observed: &Observed, firewall: &Machine) -> Self {
+    pub(super) fn of(observed: &Observed, firewall: &Machine, now: Timestamp) -> Self {
         match firewall {
             _ if firewall.crash_loop => Self::CrashLoop,
             // A server that is installed is not always heard of.
-            _ if !firewall.phoned_home && !observed.was_ready() => Self::OnItsWay,
+            _ if is_on_its_way(firewall, now) && !observed.was_ready() => Self::OnItsWay,
             _ if !firewall.alive => Self::NotAlive,
             _ if !firewall.phoned_home => Self::NotReady,
             _ => Self::Good,
@@ -39,8 +43,8 @@ impl Health {
     /// How soon it may be another.
     pub(super) fn rest(self) -> Rest {
         match self {
-            Self::OnItsWay | Self::NotReady => Rest::Soon,
-            Self::Good | Self::CrashLoop | Self::NotAlive => Rest::Interval,
+            Self::OnItsWay => Rest::Soon,
+            Self::Good | Self::NotReady | Self::CrashLoop | Self::NotAlive => Rest::Interval,
         }
     }
 
@@ -57,7 +61,10 @@ impl Health {
             Self::NotReady => conditions.is_not(
                 of,
                 Reason::FirewallNotReady,
-                format!("Firewall {id} is installed again and has not phoned home since; nothing passes until it has."),
+                format!(
+                    "Firewall {id} has not phoned home since it was installed; nothing passes until it has. Look at its \
+                     console when that lasts: metalctl machine console {id}."
+                ),
             ),
             Self::CrashLoop => conditions.is_not(
                 of,
@@ -72,9 +79,16 @@ impl Health {
         }
     }
 
-    /// Whether it has been dead for so long that another one is due (R4).
-    pub(super) fn is_dead_for_long(self, observed: &Observed, now: Timestamp) -> bool {
+    /// Whether it has been dead for so long that another one is due (R4): by the object, which outlives this process,
+    /// and by what this process saw, which no pause or downtime counts for.
+    pub(super) fn is_dead_for_long(self, observed: &Observed, project: &Project, now: Timestamp) -> bool {
         let unhealthy = since(observed.existing(), ConditionType::FirewallHealthy, ConditionStatus::False);
-        self.is_dead() && unhealthy.is_some_and(|since| passed(since, now, observed.terms.health_timeout))
+        let is_long = |since| passed(since, now, observed.terms.health_timeout);
+        self.is_dead() && unhealthy.is_some_and(is_long) && project.dead_since.is_some_and(is_long)
     }
+}
+
+/// Whether it is worth a look every few seconds. Without a time of its allocation it may be.
+pub(super) fn is_on_its_way(firewall: &Machine, now: Timestamp) -> bool {
+    !firewall.phoned_home && !firewall.created.is_some_and(|created| passed(created, now, INSTALLED_BY))
 }

@@ -15,6 +15,11 @@ use model::{ImageId, MachineId, PartitionId, ProjectId, Slot, Timestamp, tags};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// `clusterctl move` puts it on the objects of the source just before it deletes them.
+const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
+/// What stands for an allocation without a uuid: it tells nothing.
+const NO_ALLOCATION: &str = "none";
+
 /// One firewall deployment and all that is known around it.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
@@ -53,10 +58,15 @@ pub(crate) enum Metal {
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     pub id: ProjectId,
-    /// The one that managedResourceRef names, those with the deployment's tag, and those of the cluster.
+    /// The one that managedResourceRef names, the one that the object noted, those with the deployment's tag, and those
+    /// of the cluster and of its node network.
     pub firewalls: Vec<Arc<Machine>>,
-    /// The one that managedResourceRef names is gone, as R15 concludes it.
+    /// The one that managedResourceRef names, or without it the one that was noted, is gone, as R15 concludes it.
     pub named_is_gone: bool,
+    /// Since when every reading of this process had the named one dead.
+    pub dead_since: Option<Timestamp>,
+    /// So many others are dead at once that it is not their fault.
+    pub is_outage: bool,
     /// What the template's image stands for now; known only where images may be updated.
     pub newest_image: Option<ImageId>,
     /// When `firewalls` was read directly in this pass.
@@ -103,8 +113,10 @@ pub(super) enum Named {
 /// Whose firewall it is, by its tags.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Whose {
-    /// Allocated by the provider for this deployment.
+    /// Allocated by the provider for this deployment, which names it or knows its attempt.
     Ours,
+    /// Allocated by a provider for a deployment of this name: that of another management cluster, or of a former life.
+    Namesake,
     /// Allocated by CAPMS for this deployment.
     Capms,
     Engine,
@@ -147,6 +159,31 @@ impl Observed {
         self.annotation(names::ORIGIN) == Some(names::ADOPTED)
     }
 
+    /// `clusterctl move` has it in another management cluster already.
+    pub(super) fn is_moved_away(&self) -> bool {
+        self.annotation(DELETE_FOR_MOVE).is_some()
+    }
+
+    /// The allocation that was noted last.
+    pub(super) fn noted(&self) -> Option<&str> {
+        self.annotation(names::ALLOCATION).filter(|noted| !matches!(*noted, "" | NO_ALLOCATION))
+    }
+
+    pub(super) fn is_named(&self, firewall: &Machine) -> bool {
+        self.named() == Named::Firewall(firewall.id.clone())
+    }
+
+    fn has_our_attempt(&self, firewall: &Machine) -> bool {
+        self.annotation(names::ATTEMPT).is_some_and(|ours| !ours.is_empty() && firewall.tags.has(tags::ATTEMPT, ours))
+    }
+
+    /// In the cluster's node network, where it announces the way out.
+    pub(super) fn is_in_node_network(&self, firewall: &Machine) -> bool {
+        let nodes = self.infrastructure.as_ref().and_then(|i| i.spec.node_network_id.as_deref());
+        let is_of = |nodes| firewall.networks.iter().any(|n| n.network.as_str() == nodes && n.kind.is_primary());
+        firewall.role == MachineRole::Firewall && nodes.is_some_and(is_of)
+    }
+
     pub(super) fn named(&self) -> Named {
         let text = self.deployment.spec.managed_resource_ref.as_ref().map_or("", |r| r.name.as_str());
         match server(text) {
@@ -172,7 +209,12 @@ impl Observed {
         match tag(tags::FIREWALL_DEPLOYMENT_RESOURCE) {
             _ if firewall.tags.has(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE) => Whose::Engine,
             Some(of) if of != self.deployment_tag() => Whose::Other(of.to_owned()),
-            Some(_) if tag(tags::MANAGED_BY) == Some(tags::MANAGED_BY_PROVIDER) => Whose::Ours,
+            // A name can come twice in a project, an attempt cannot.
+            Some(_) if tag(tags::MANAGED_BY) == Some(tags::MANAGED_BY_PROVIDER) => {
+                let is_noted = |noted| allocation(firewall) == Some(noted);
+                let is_ours = self.noted().map_or_else(|| self.is_named(firewall), is_noted);
+                if is_ours || self.has_our_attempt(firewall) { Whose::Ours } else { Whose::Namesake }
+            }
             Some(_) if tag(tags::MANAGED_BY).is_none() && is_of_capms(firewall) => Whose::Capms,
             Some(_) | None => Whose::Unmarked,
         }
@@ -180,13 +222,14 @@ impl Observed {
 
     /// What the provider allocated for this deployment, and what CAPMS did and the deployment names.
     pub(super) fn may_free(&self, firewall: &Machine) -> bool {
-        let is_named = self.named() == Named::Firewall(firewall.id.clone());
+        let is_named = self.is_named(firewall);
         let whose = match self.whose(firewall) {
-            Whose::Ours => true,
-            Whose::Capms => is_named,
-            Whose::Engine | Whose::Other(_) | Whose::Unmarked => false,
+            // Whatever was adopted: the attempt says that it was allocated here.
+            Whose::Ours => !(is_named && self.is_adopted()) || self.has_our_attempt(firewall),
+            Whose::Capms => is_named && !self.is_adopted() && !self.is_the_engines(),
+            Whose::Namesake | Whose::Engine | Whose::Other(_) | Whose::Unmarked => false,
         };
-        whose && firewall.role == MachineRole::Firewall && !(is_named && self.is_adopted())
+        whose && firewall.role == MachineRole::Firewall
     }
 
     /// The object's attempt, unless a firewall carries it already: then another is drawn for the next one.
@@ -233,6 +276,11 @@ impl Project {
 fn is_of_capms(firewall: &Machine) -> bool {
     firewall.tags.has(tags::FIREWALL_MANAGED_BY, tags::FIREWALL_MANAGED_BY_CAPMS)
         && [tags::CLUSTER_ID, tags::CLUSTER_RESOURCE].iter().all(|key| firewall.tags.get(key).is_some())
+}
+
+/// metal-api's uuid of it, where it has one.
+pub(super) fn allocation(firewall: &Machine) -> Option<&str> {
+    Some(firewall.allocation.as_str()).filter(|allocation| *allocation != NO_ALLOCATION)
 }
 
 /// From 1; 0 where nothing says it, which is before all others.

@@ -4,10 +4,12 @@
 //! managedResourceRef. Until the last step the reference names the old one, so that whoever takes over knows what is
 //! left to do: a successor that phoned home, with the named one gone, is what the reference moves to.
 
-use super::decide::{ASPECTS, Decided, Wait, allocate, finish, may_call, not_allocated, there, unblock};
+use super::decide::{
+    ASPECTS, Decided, Next, Wait, allocate, finish, fresh, may_call, name, not_allocated, there, unblock,
+};
 use super::health::Health;
-use super::observed::{Action, Observed, Project, Whose, generation, reference, serves};
-use super::template::{baseline, differences, newer_image, passes_nothing, without_effect};
+use super::observed::{Action, Observed, Project, Whose, allocation, generation, reference, serves};
+use super::template::{REPLACE, baseline, differences, is_known_baseline, newer_image, passes_nothing, without_effect};
 use crate::api::ConditionStatus;
 use crate::conditions::{Conditions, since};
 use crate::names;
@@ -19,19 +21,22 @@ use std::sync::Arc;
 
 pub(super) fn named(observed: &Observed, project: &Project, id: &MachineId, now: Timestamp) -> Decided {
     match project.find(id) {
-        Some(firewall) if !is_somebody_elses(observed, firewall) => present(observed, project, firewall, now),
+        Some(firewall) if !is_somebody_elses(observed, project, firewall) => present(observed, project, firewall, now),
         found => absent(observed, project, id, found.map(Arc::as_ref), now),
     }
 }
 
 /// A machine that was freed can be anybody's by now; also a typo can name one.
-fn is_somebody_elses(observed: &Observed, firewall: &Machine) -> bool {
-    let is_another_allocation =
-        observed.annotation(names::ALLOCATION).is_some_and(|known| known != firewall.allocation.as_str());
+fn is_somebody_elses(observed: &Observed, project: &Project, firewall: &Machine) -> bool {
+    let is_another = |noted| allocation(firewall).is_some_and(|allocation| allocation != noted);
+    // A person wrote another name into the object: the noted one is there under its own.
+    let is_edited = |noted| project.firewalls.iter().any(|f| f.id != firewall.id && allocation(f) == Some(noted));
+    let is_another_allocation = || observed.noted().is_some_and(|noted| is_another(noted) && !is_edited(noted));
     match observed.whose(firewall) {
-        Whose::Ours | Whose::Capms => firewall.role != MachineRole::Firewall,
+        _ if firewall.role != MachineRole::Firewall => true,
+        Whose::Ours | Whose::Capms => false,
         Whose::Other(_) => true,
-        Whose::Engine | Whose::Unmarked => firewall.role != MachineRole::Firewall || is_another_allocation,
+        Whose::Namesake | Whose::Engine | Whose::Unmarked => is_another_allocation(),
     }
 }
 
@@ -43,12 +48,12 @@ fn present(observed: &Observed, project: &Project, firewall: &Arc<Machine>, now:
     let mut conditions = Conditions::default();
     let is_allocated = matches!(observed.whose(firewall), Whose::Ours | Whose::Capms) && !observed.is_adopted();
     let reason = if is_allocated { Reason::Allocated } else { Reason::Verified };
-    let health = there(&mut conditions, observed, firewall, reason);
+    let health = there(&mut conditions, observed, firewall, reason, now);
     let of = ConditionType::FirewallUpToDate;
     let rest = match next(observed, project, firewall, health, now) {
         Ok(Some(action)) => return Decision::act(action),
         Ok(None) => {
-            up_to_date(observed, firewall, &mut conditions);
+            up_to_date(observed, project, firewall, &mut conditions);
             Rest::Interval
         }
         Err(wait) => {
@@ -56,7 +61,7 @@ fn present(observed: &Observed, project: &Project, firewall: &Arc<Machine>, now:
             wait.rest
         }
     };
-    if let Some(step) = unblock(observed) {
+    if let Some(step) = unblock(observed, now) {
         return step;
     }
     finish(observed, conditions, firewall.phoned_home, sooner(rest, health.rest()), now)
@@ -69,12 +74,13 @@ fn notes(observed: &Observed, project: &Project, firewall: &Machine) -> Vec<(&'s
         notes.push((names::PROJECT, project.id.to_string()));
         notes.extend(observed.credentials().map(|name| (names::CREDENTIALS, name)));
     }
-    if observed.annotation(names::ALLOCATION) != Some(firewall.allocation.as_str()) {
-        notes.push((names::ALLOCATION, firewall.allocation.to_string()));
+    if let Some(allocation) = allocation(firewall).filter(|allocation| observed.noted() != Some(allocation)) {
+        notes.push((names::ALLOCATION, allocation.to_owned()));
     }
-    let from_tag = || Some(firewall.tags.get(names::FIREWALL_BASELINE)?.to_owned());
+    let from_tag = || Some(firewall.tags.get(names::FIREWALL_BASELINE).filter(|of| is_known_baseline(of))?.to_owned());
     let seen = || Some(baseline(&observed.template.as_ref()?.spec));
-    if observed.annotation(names::FIREWALL_BASELINE).is_none()
+    // What another binary wrote in another way cannot be compared: first sight again (I11).
+    if !observed.annotation(names::FIREWALL_BASELINE).is_some_and(is_known_baseline)
         && let Some(baseline) = from_tag().or_else(seen)
     {
         notes.push((names::FIREWALL_BASELINE, baseline));
@@ -101,11 +107,11 @@ impl Why {
 }
 
 fn why(observed: &Observed, project: &Project, firewall: &Machine, health: Health, now: Timestamp) -> Option<Why> {
-    if health.is_dead_for_long(observed, now) {
+    if health.is_dead_for_long(observed, project, now) {
         return Some(Why::Dead);
     }
     let template = &observed.template.as_ref()?.spec;
-    if observed.annotation(names::FIREWALL_BASELINE)? != baseline(template) {
+    if observed.annotation(names::FIREWALL_BASELINE).filter(|of| is_known_baseline(of))? != baseline(template) {
         return Some(Why::Changed);
     }
     let newest = newer_image(project, firewall).filter(|_| observed.wants_newest_image())?;
@@ -121,7 +127,7 @@ fn next(
     now: Timestamp,
 ) -> Result<Option<Action>, Wait> {
     if let Some(successor) = successor(observed, project, Some(firewall)) {
-        return replacing(observed, project, firewall, successor, now).map(Some);
+        return replacing(observed, project, firewall, successor, health, now).map(Some);
     }
     let left = left_behind(observed, project, firewall);
     if let Some(left) = left.filter(|left| health == Health::Good || !left.phoned_home) {
@@ -146,6 +152,16 @@ fn next(
             left.id
         );
         return Err(Wait::new(Reason::Ambiguous, what, Rest::Interval));
+    }
+    if matches!(why, Why::Dead) && project.is_outage {
+        let what = format!(
+            "{} So are so many others of its partition at once that metal-stack is not believed: it is not replaced until \
+             that clears, or the MetalStackCluster is annotated {}={}.",
+            why.message(firewall),
+            names::ACK,
+            names::ACK_SUSPECT
+        );
+        return Err(Wait::new(Reason::Suspect, what, Rest::Interval));
     }
     let pause = observed.terms.replacement_pause;
     if matches!(why, Why::Dead) && firewall.created.is_some_and(|created| !passed(created, now, pause)) {
@@ -178,8 +194,15 @@ fn replacing(
     project: &Project,
     firewall: &Arc<Machine>,
     successor: &Arc<Machine>,
+    health: Health,
     now: Timestamp,
 ) -> Result<Action, Wait> {
+    if is_needless(observed, project, firewall, health, now) && observed.may_free(successor) {
+        may_call(observed, now)?;
+        // That it is well again must be true of this moment.
+        let is_sure = project.searched.is_some();
+        return Ok(if is_sure { Action::Free(Arc::clone(successor)) } else { Action::Search });
+    }
     if let Some(action) = give_up(observed, project, successor, now)? {
         return Ok(action);
     }
@@ -197,6 +220,12 @@ fn replacing(
     Ok(Action::Free(Arc::clone(firewall)))
 }
 
+/// The present one is well again, and as it is to be: whoever is in its place would break what passes it now.
+fn is_needless(observed: &Observed, project: &Project, firewall: &Machine, health: Health, now: Timestamp) -> bool {
+    let is_known = observed.template.is_some() && (!observed.wants_newest_image() || project.newest_image.is_some());
+    health == Health::Good && is_known && why(observed, project, firewall, health, now).is_none()
+}
+
 /// A successor that does not serve can be freed while nobody needs it: when the template was changed once more, or when
 /// it takes too long. Once one phoned home its predecessor may be gone already: that is looked up first.
 fn give_up(
@@ -206,7 +235,8 @@ fn give_up(
     now: Timestamp,
 ) -> Result<Option<Action>, Wait> {
     let template = observed.template.as_ref().map(|t| baseline(&t.spec));
-    let is_outdated = template.is_some_and(|now| successor.tags.get(names::FIREWALL_BASELINE) != Some(now.as_str()));
+    let made = successor.tags.get(names::FIREWALL_BASELINE).filter(|of| is_known_baseline(of));
+    let is_outdated = template.zip(made).is_some_and(|(now, made)| made != now);
     let is_late = successor.created.is_some_and(|created| passed(created, now, observed.terms.replacement_pause));
     if serves(successor) || !(is_outdated || is_late) || !observed.may_free(successor) {
         return Ok(None);
@@ -237,8 +267,7 @@ fn successor<'a>(observed: &Observed, project: &'a Project, of: Option<&Machine>
 fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<&Machine>, now: Timestamp) -> Decided {
     if let Some(successor) = successor(observed, project, None) {
         if successor.phoned_home {
-            let baseline = successor.tags.get(names::FIREWALL_BASELINE).map(str::to_owned);
-            return Decision::act(Action::Name { firewall: Arc::clone(successor), baseline });
+            return Decision::act(name(observed, successor));
         }
         return match give_up(observed, project, successor, now) {
             Ok(Some(action)) => Decision::act(action),
@@ -248,7 +277,7 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
         };
     }
     // That it was ours is known by the allocation; else the reference may name the wrong one.
-    if let Some(other) = other.filter(|_| observed.annotation(names::ALLOCATION).is_none()) {
+    if let Some(other) = other.filter(|_| observed.noted().is_none()) {
         let what = format!(
             "{} is no firewall of this deployment ({}); name the right one in spec.managedResourceRef.name, or remove \
              managedResourceRef to have one allocated.",
@@ -260,33 +289,39 @@ fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<
     if other.is_none() && !project.named_is_gone {
         return missed(observed, id, now);
     }
-    if observed.is_adopted() {
-        let what = format!(
-            "Firewall {id} is gone; a person supplied it, so it is not replaced: name another one in \
-             spec.managedResourceRef.name, or remove managedResourceRef and the annotation {} to have one allocated.",
-            names::ORIGIN
-        );
-        return gone(observed, id, Wait::new(Reason::DeletedExternally, what, Rest::Interval), now);
-    }
-    if is_too_soon(observed, now) {
-        let what = format!(
-            "Firewall {id} is gone. It is replaced when {} min have passed: a firewall is not replaced more often.",
-            observed.terms.replacement_pause.as_secs() / 60
-        );
-        return gone(observed, id, Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval), now);
-    }
-    match allocate(observed, project, 1, now) {
+    match vanished(observed, project, now) {
         Ok(action) => Decision::act(action),
         Err(wait) => {
-            let message = format!("Firewall {id} is gone, and another one is to take its place: {}", wait.message);
+            let message = format!("Firewall {id} is gone. {}", wait.message);
             gone(observed, id, Wait { message, ..wait }, now)
         }
     }
 }
 
+/// There was one, and it is gone as R15 concludes it.
+pub(super) fn vanished(observed: &Observed, project: &Project, now: Timestamp) -> Next {
+    if observed.is_adopted() {
+        let what = format!(
+            "A person supplied it, so it is not replaced: name another one in spec.managedResourceRef.name, or remove \
+             managedResourceRef and the annotation {} to have one allocated.",
+            names::ORIGIN
+        );
+        return Err(Wait::new(Reason::DeletedExternally, what, Rest::Interval));
+    }
+    if is_too_soon(observed, now) {
+        let what = format!(
+            "It is replaced when {} min have passed: a firewall is not replaced more often.",
+            observed.terms.replacement_pause.as_secs() / 60
+        );
+        return Err(Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval));
+    }
+    fresh(observed, project, now)
+        .map_err(|wait| Wait { message: format!("Another one is to take its place: {}", wait.message), ..wait })
+}
+
 /// Readings of metal-api are not doubted for want of it any more: that it is gone stands in a condition.
 fn gone(observed: &Observed, id: &MachineId, wait: Wait, now: Timestamp) -> Decided {
-    if let Some(step) = unblock(observed) {
+    if let Some(step) = unblock(observed, now) {
         return step;
     }
     let mut conditions = Conditions::default();
@@ -332,8 +367,17 @@ fn is_too_soon(observed: &Observed, now: Timestamp) -> bool {
 }
 
 /// Nothing is to be done: what a person should know of it nevertheless.
-fn up_to_date(observed: &Observed, firewall: &Machine, conditions: &mut Conditions) {
+fn up_to_date(observed: &Observed, project: &Project, firewall: &Machine, conditions: &mut Conditions) {
     let of = ConditionType::FirewallUpToDate;
+    let is_beside = |f: &&Arc<Machine>| observed.whose(f) == Whose::Namesake && observed.is_in_node_network(f);
+    if let Some(other) = project.firewalls.iter().filter(|f| f.id != firewall.id).find(is_beside) {
+        let what = format!(
+            "Firewall {} is in the node network as well and carries the name of this deployment, and nothing says that it \
+             was allocated for it; free it if nobody uses it: two announce the same routes.",
+            other.id
+        );
+        return conditions.is_not(of, Reason::Ambiguous, what);
+    }
     let Some(template) = observed.template.as_ref().map(|t| &t.spec) else {
         let name = &observed.deployment.spec.firewall_template_ref.name;
         let what = format!(
@@ -346,7 +390,7 @@ fn up_to_date(observed: &Observed, firewall: &Machine, conditions: &mut Conditio
     if !differences.is_empty() {
         let what = format!(
             "Firewall {} has {}, and had when the provider first saw it; to have it replaced, annotate this object with \
-             {}=replace.",
+             {}={REPLACE}.",
             firewall.id,
             differences.join("; "),
             names::FIREWALL_BASELINE

@@ -2,10 +2,11 @@
 
 use super::observed::{Observed, Project};
 use crate::api::{
-    EgressRule, FirewallRules, IngressRule, MetalStackCluster, MetalStackFirewallTemplateSpec as Template,
+    Condition, ConditionStatus, EgressRule, FirewallRules, IngressRule, MetalStackCluster,
+    MetalStackFirewallTemplateSpec as Template,
 };
 use crate::names;
-use crate::reason::Reason;
+use crate::reason::{ConditionType, Reason};
 use kube::ResourceExt as _;
 use model::metal::{FirewallRequest, Machine, MachineNetworkKind, RequestNetwork};
 use model::net::CidrError;
@@ -19,6 +20,10 @@ use std::fmt::Display;
 /// Names of machines are host names.
 const HOSTNAME_MAX: usize = 63;
 const SUFFIX: &str = "-firewall";
+/// How a baseline is written; another way needs another one, or every firewall would be replaced for it.
+const BASELINE: &str = "v1:";
+/// What a person writes to have the firewall replaced.
+pub(super) const REPLACE: &str = "replace";
 
 /// One firewall to allocate.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,14 +47,19 @@ pub(super) fn baseline(template: &Template) -> String {
     }
     let set = |list: &'_ [String]| -> BTreeSet<String> { list.iter().cloned().collect() };
     let (networks, keys) = (set(&template.networks), set(&template.ssh_public_keys));
-    Digest::of(&Baseline {
+    let digest = Digest::of(&Baseline {
         size: &template.size,
         image: &template.image,
         networks: networks.iter().map(String::as_str).collect(),
         ssh_public_keys: keys.iter().map(String::as_str).collect(),
         rules: template.initial_rule_set.as_ref(),
-    })
-    .to_string()
+    });
+    format!("{BASELINE}{digest}")
+}
+
+/// Whether it can be compared with what [`baseline`] says.
+pub(super) fn is_known_baseline(text: &str) -> bool {
+    text.starts_with(BASELINE) || text == REPLACE
 }
 
 /// The request for a generation of the deployment's firewall.
@@ -76,6 +86,7 @@ pub(super) fn blueprint(
         let what = "The MetalStackCluster has no nodeNetworkID yet; the firewall is allocated as soon as it has.";
         return Err((Reason::WaitingForNodeNetwork, what.to_owned()));
     };
+    vouched_for(observed, infrastructure)?;
     let (request, spec) = (Fields { template: name }, &template.spec);
     let partition = request.of_cluster("partition", PartitionId::parse(&infrastructure.spec.partition))?;
     let own_project = request.of_cluster("projectID", ProjectId::parse(&infrastructure.spec.project_id))?;
@@ -138,6 +149,35 @@ pub(super) fn blueprint(
         tags,
     };
     Ok(Blueprint { request, generation })
+}
+
+/// The cluster's controller has made the deployment the cluster's, and found the node network to be the cluster's own: a
+/// firewall in another one's cuts that off. Who manages a cluster from outside vouches for it.
+fn vouched_for(observed: &Observed, infrastructure: &MetalStackCluster) -> Result<(), Refusal> {
+    if infrastructure.annotations().contains_key(names::MANAGED_BY) {
+        return Ok(());
+    }
+    let name = infrastructure.name_any();
+    let uid = infrastructure.uid().unwrap_or_default();
+    if !observed.deployment.owner_references().iter().any(|owner| owner.uid == uid) {
+        let what = format!("MetalStackCluster {name} does not own this object yet; see its condition FirewallReady.");
+        return Err((Reason::WaitingForClusterInfrastructure, what));
+    }
+    let conditions = infrastructure.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    let of = ConditionType::NodeNetworkReady;
+    let is_current =
+        |c: &&Condition| c.observed_generation.is_none_or(|of| Some(of) == infrastructure.metadata.generation);
+    match conditions.iter().filter(is_current).find(|c| c.type_ == of.as_str()) {
+        Some(ready) if ready.status == ConditionStatus::True => Ok(()),
+        Some(not) => {
+            let what = format!("MetalStackCluster {name} says that its node network is not ready: {}", not.message);
+            Err((Reason::WaitingForNodeNetwork, what))
+        }
+        None => {
+            let what = format!("MetalStackCluster {name} has not said yet that its node network is ready.");
+            Err((Reason::WaitingForNodeNetwork, what))
+        }
+    }
 }
 
 /// `<MetalStackCluster>-firewall`, as CAPMS names it, where that is a host name; else shortened, and with a digest of

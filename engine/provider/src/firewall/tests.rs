@@ -1,6 +1,7 @@
 //! Tables of decisions, and what must hold in any world.
 
 mod allocation;
+mod deaths;
 mod deletion;
 mod engines;
 mod fixture;

@@ -85,10 +85,13 @@ fn what_is_not_clearly_ours_is_not_taken_and_nothing_is_allocated_beside_it() {
         (vec![of_capms(9)], Reason::Claimed),
         (vec![tagged(|tags| tags.with(tags::MANAGED_BY, tags::MANAGED_BY_ENGINE))], Reason::Claimed),
         (vec![tagged(|tags| tags.with(tags::MANAGED_BY, "somebody"))], Reason::Claimed),
+        (vec![namesake(9)], Reason::Claimed),
+        (vec![firewall(1, 1), namesake(9)], Reason::Claimed),
         (vec![firewall(1, 1), firewall(2, 1)], Reason::Ambiguous),
     ];
     for (firewalls, reason) in cases {
-        let named: Vec<_> = firewalls.iter().map(|f| f.id.to_string()).collect();
+        let is_ours = |f: &&Machine| reason == Reason::Claimed && f.tags.has(tags::ATTEMPT, ATTEMPT);
+        let named: Vec<_> = firewalls.iter().filter(|f| !is_ours(f)).map(|f| f.id.to_string()).collect();
         let said = drawn().has(firewalls).searched(at(0)).decide(0);
         assert_eq!(said.says(Of::FirewallAllocated), (False, reason));
         for id in named {
@@ -97,14 +100,88 @@ fn what_is_not_clearly_ours_is_not_taken_and_nothing_is_allocated_beside_it() {
     }
 }
 
-/// D14: the reference was lost in the middle of a replacement.
+/// D14: the reference was lost in the middle of a replacement, which goes on from where it was.
 #[test]
-fn d14_of_two_generations_the_one_that_phoned_home_is_taken() {
+fn d14_of_two_generations_the_noted_one_is_taken_and_the_other_is_its_successor() {
     let newer = Machine { phoned_home: false, ..firewall(2, 2) };
-    for (second, taken) in [(firewall(2, 2), 2), (newer, 1)] {
-        let lost = drawn().has([firewall(1, 1), second]).searched(at(0));
-        let Action::Name { firewall, .. } = lost.decide(0).action() else { panic!() };
-        assert_eq!(firewall.id, id(taken));
+    for second in [firewall(2, 2), newer] {
+        let lost = drawn()
+            .annotated(names::ALLOCATION, "allocation-1")
+            .annotated(names::ATTEMPT, "11111111-0000-4000-8000-000000000002")
+            .annotated(names::FIREWALL_BASELINE, "replace");
+        let lost = lost.has([firewall(1, 1), second]);
+        assert_eq!(lost.decide(0).action(), Action::Search);
+        let Action::Name { firewall, baseline } = lost.searched(at(0)).decide(0).action() else { panic!() };
+        assert_eq!((firewall.id.clone(), baseline.as_deref()), (id(1), Some("replace")));
+    }
+}
+
+/// F13: Argo CD with Replace=true dropped managedResourceRef of a firewall that a person made and named.
+#[test]
+fn f13_a_lost_name_of_a_persons_firewall_is_found_again() {
+    let by_hand = || Machine { tags: Tags::new(), ..firewall(1, 1) };
+    let lost = drawn().annotated(names::ALLOCATION, "allocation-1").annotated(names::FIREWALL_BASELINE, "v1:before");
+    let Action::Name { firewall, baseline } = lost.clone().has([by_hand()]).searched(at(0)).decide(0).action() else {
+        panic!()
+    };
+    assert_eq!((firewall.id.clone(), baseline.as_deref()), (id(1), Some("v1:before")));
+    // Nothing is allocated beside it while it is only not seen.
+    let unseen = lost.clone().searched(at(0)).decide(0);
+    assert_eq!(unseen.says(Of::FirewallAllocated), (False, Reason::NotAllocated));
+    let mut gone = lost.searched(at(0));
+    gone.project().named_is_gone = true;
+    assert!(matches!(gone.decide(0).action(), Action::Allocate(_)), "R4, R15");
+    let supplied = gone.annotated(names::ORIGIN, names::ADOPTED).decide(0);
+    assert_eq!(supplied.says(Of::FirewallAllocated), (False, Reason::DeletedExternally));
+}
+
+/// F13: whoever it is of, two announce the same routes.
+#[test]
+fn f13_nothing_is_allocated_beside_a_firewall_of_the_node_network() {
+    let by_hand = Machine { tags: Tags::new(), ..firewall(1, 1) };
+    let tags = firewall(2, 1).tags.with(tags::FIREWALL_DEPLOYMENT_RESOURCE, "shop.former-fw");
+    for (other, word) in [(by_hand, "managedResourceRef"), (Machine { tags, ..firewall(2, 1) }, "shop.former-fw")] {
+        let id = other.id.to_string();
+        let said = drawn().has([other.clone()]).searched(at(0)).decide(0);
+        assert_eq!(said.says(Of::FirewallAllocated), (False, Reason::Claimed));
+        let message = said.message(Of::FirewallAllocated);
+        assert!(message.contains(&id) && message.contains(word), "{message}");
+        let elsewhere = Machine { networks: in_another_network().networks, ..other };
+        assert!(matches!(drawn().has([elsewhere]).searched(at(0)).decide(0).action(), Action::Allocate(_)));
+    }
+}
+
+/// A copied manifest has the annotations of another deployment.
+#[test]
+fn what_was_noted_for_another_deployment_is_not_taken() {
+    let tags = firewall(2, 1).tags.with(tags::FIREWALL_DEPLOYMENT_RESOURCE, "shop.original-fw");
+    let original = Machine { tags, networks: in_another_network().networks, ..firewall(2, 1) };
+    let copy = drawn().annotated(names::ALLOCATION, "allocation-2").has([original]).searched(at(0));
+    assert!(matches!(copy.decide(0).action(), Action::Allocate(_)));
+}
+
+/// F11: a copied manifest names the network of another cluster, whose nodes would lose their way out.
+#[test]
+fn f11_the_clusters_controller_vouches_for_owner_and_network() {
+    type Vary = fn(&mut Observed);
+    let refused: Vary = |o| {
+        let status = o.of_cluster().status.as_mut().unwrap();
+        (status.conditions[0].status, status.conditions[0].message) = (False, "It is another's.".to_owned());
+    };
+    let cases: [(Vary, Reason); 5] = [
+        (refused, Reason::WaitingForNodeNetwork),
+        (|o| o.of_cluster().status = None, Reason::WaitingForNodeNetwork),
+        (|o| o.of_cluster().metadata.generation = Some(4), Reason::WaitingForNodeNetwork),
+        (|o| o.object().metadata.owner_references = None, Reason::WaitingForClusterInfrastructure),
+        (|o| o.of_cluster().metadata.uid = Some("another".to_owned()), Reason::WaitingForClusterInfrastructure),
+    ];
+    for (vary, reason) in cases {
+        let mut observed = drawn().searched(at(0));
+        vary(&mut observed);
+        assert_eq!(observed.decide(0).says(Of::FirewallAllocated), (False, reason));
+        let annotations = observed.of_cluster().metadata.annotations.get_or_insert_default();
+        annotations.insert(names::MANAGED_BY.to_owned(), "terraform".to_owned());
+        assert!(matches!(observed.decide(0).action(), Action::Allocate(_)), "managed from outside");
     }
 }
 
@@ -114,6 +191,7 @@ fn others_are_no_hits() {
     let machine = Machine { role: MachineRole::Machine, ..firewall(8, 1) };
     let other = Machine {
         tags: firewall(7, 1).tags.with(tags::FIREWALL_DEPLOYMENT_RESOURCE, "shop.other-fw"),
+        networks: in_another_network().networks,
         ..firewall(7, 1)
     };
     let observed = drawn().has([machine, other]).searched(at(0));
@@ -172,6 +250,25 @@ fn a_supplied_firewall_is_used_and_a_wrong_name_is_refused() {
         let said = observed().names(1).has([wrong]).decide(0);
         assert_eq!(said.says(Of::FirewallAllocated), (False, Reason::BelongsToOther));
     }
+}
+
+/// F30: what a person writes into managedResourceRef counts, though another one was noted before.
+#[test]
+fn f30_another_name_written_by_a_person_is_first_sight_again() {
+    let by_hand = Machine { tags: Tags::new(), ..firewall(2, 1) };
+    let edited = observed().running().names(2).has([firewall(1, 1), by_hand]);
+    let Action::Note(notes) = edited.decide(0).action() else { panic!() };
+    assert_eq!(notes, [(names::ALLOCATION, "allocation-2".to_owned())]);
+    let noted = edited.annotated(names::ALLOCATION, "allocation-2").searched(at(0));
+    assert_eq!(noted.decide(0).action(), Action::Free(Arc::new(firewall(1, 1))), "the one that it was before");
+}
+
+/// What stands for no allocation tells nothing.
+#[test]
+fn m10_no_allocation_is_never_noted() {
+    let without = Machine { allocation: "none".parse().unwrap(), ..of_capms(1) };
+    let Action::Note(notes) = observed().names(1).has([without]).decide(0).action() else { panic!() };
+    assert!(notes.iter().all(|(key, _)| *key != names::ALLOCATION), "{notes:?}");
 }
 
 #[test]

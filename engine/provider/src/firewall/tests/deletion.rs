@@ -39,7 +39,8 @@ fn d17_d20_d22_it_is_freed_without_template_owner_or_network() {
 /// D8: by the reference and by the tag of the deployment, whatever else changed.
 #[test]
 fn d8_every_own_generation_is_freed() {
-    let mut observed = alone(deleted()).has([firewall(1, 1), firewall(2, 2), of_engine(3, 3)]).searched(at(0));
+    let replaced = alone(deleted()).annotated(names::ATTEMPT, "11111111-0000-4000-8000-000000000002");
+    let mut observed = replaced.has([firewall(1, 1), firewall(2, 2), of_engine(3, 3)]).searched(at(0));
     for n in [1, 2] {
         assert_eq!(observed.decide(0).action(), Action::Free(Arc::new(firewall(n, n))));
         let freed = observed.project().firewalls.remove(0);
@@ -53,24 +54,72 @@ fn only_what_is_ours_is_freed() {
     let by_hand = Machine { tags: Tags::new(), ..firewall(1, 1) };
     let tags = firewall(1, 1).tags.with(model::tags::FIREWALL_DEPLOYMENT_RESOURCE, "shop.other-fw");
     let of_other = Machine { tags, ..firewall(1, 1) };
+    let adopted = || deleted().annotated(names::ORIGIN, names::ADOPTED);
+    let again = Machine { allocation: "allocation-99".parse().unwrap(), ..namesake(1) };
+    // What becomes of it: freed, told of, or nothing.
+    let (freed, told, left) = (Some(true), Some(false), None);
     let cases = [
-        (deleted().has([of_capms(1)]), true),
-        (deleted().has([of_capms(2)]), false),
-        (deleted().has([by_hand]), false),
-        (deleted().has([of_other]), false),
-        (deleted().has([of_engine(1, 1)]), false),
-        (deleted().annotated(names::ORIGIN, names::ADOPTED).has([of_capms(1)]), false),
+        (deleted().has([of_capms(1)]), freed),
+        (deleted().has([of_capms(2)]), told),
+        (deleted().has([by_hand.clone()]), told),
+        (deleted().has([of_other]), left),
+        (deleted().has([of_engine(1, 1)]), left),
+        (adopted().has([of_capms(1)]), left),
+        (adopted().has([by_hand]), left),
+        // F27: whatever was adopted, this one was allocated here.
+        (adopted().has([firewall(1, 1)]), freed),
+        // F2: of another management cluster; also on a server that was ours before.
+        (deleted().has([namesake(9)]), told),
+        (deleted().has([again]), told),
+        (observed().deleted().has([namesake(9)]), told),
+        // F14: the engine owns it by now, and frees only what it allocated itself.
+        (deleted().engines().has([firewall(1, 1)]), freed),
+        (deleted().engines().has([of_capms(1)]), left),
     ];
-    for (mut observed, freed) in cases {
+    for (mut observed, becomes) in cases {
         observed.memory.unsettled_since = Some(at(-100));
-        let action = observed.searched(at(0)).decide(0).action();
-        assert_eq!(matches!(action, Action::Free(_)), freed, "{action:?}");
+        let observed = observed.searched(at(0));
+        let said = observed.decide(0);
+        if becomes == told {
+            assert_eq!(said.says(Of::Deleting), (True, Reason::LeftBehind));
+            let id = observed.clone().project().firewalls[0].id.to_string();
+            assert!(said.message(Of::Deleting).contains(&id), "{said:?}");
+            let mut once = observed;
+            once.object().status = said.0.status;
+            assert_eq!(once.decide(0).action(), Action::RemoveFinalizer);
+            continue;
+        }
+        let action = said.action();
+        assert_eq!(matches!(action, Action::Free(_)), becomes == freed, "{action:?}");
     }
 }
 
 #[test]
 fn r3_the_engines_is_not_even_looked_for() {
-    assert_eq!(deleted().engines().has([firewall(1, 1)]).decide(0).action(), Action::RemoveFinalizer);
+    let mut engines = observed().names(1).engines().deleted().has([of_engine(1, 1)]);
+    assert_eq!(engines.decide(0).action(), Action::RemoveFinalizer);
+    engines.metal = Metal::Unread(failure(Reason::MetalApiUnreachable, false));
+    assert_eq!(engines.decide(0).action(), Action::RemoveFinalizer);
+}
+
+/// F6: a mistyped project, or one that the namespace may not use.
+#[test]
+fn f6_what_never_allocated_goes_whatever_metal_api_says() {
+    for reason in [Reason::ProjectNotAllowed, Reason::CredentialsMissing, Reason::MetalApiUnreachable] {
+        let mut never = observed().deleted();
+        never.metal = Metal::Unread(failure(reason, false));
+        assert_eq!(never.decide(0).action(), Action::RemoveFinalizer);
+        for begun in [never.clone().annotated(names::ATTEMPT, ATTEMPT), never.names(1)] {
+            assert_eq!(begun.decide(0).says(Of::Deleting), (True, reason));
+        }
+    }
+}
+
+/// M6: it lives on in the other management cluster.
+#[test]
+fn m6_what_was_moved_away_is_left_alone() {
+    let moved = deleted().annotated("clusterctl.cluster.x-k8s.io/delete-for-move", "");
+    assert!(alone(moved.has([firewall(1, 1)]).searched(at(0))).decide(0).leaves());
 }
 
 #[test]

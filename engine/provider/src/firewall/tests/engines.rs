@@ -37,6 +37,15 @@ fn r3_it_is_observed_whatever_its_template_says() {
     assert_eq!(dead.decide(0).says(Of::Ready), (False, Reason::NotAlive));
 }
 
+/// F14: it was the provider's before.
+#[test]
+fn f14_what_the_provider_left_beside_it_is_named() {
+    let left = named().annotated(names::ATTEMPT, ATTEMPT).has([of_engine(1, 1), firewall(2, 1)]).decide(0);
+    assert_eq!(left.says(Of::FirewallUpToDate), (False, Reason::Ambiguous));
+    assert!(left.message(Of::FirewallUpToDate).contains(id(2).as_str()));
+    assert_eq!(left.says(Of::Ready), (True, Reason::Provisioned));
+}
+
 /// With it the object can be deleted when nothing else is left.
 #[test]
 fn only_the_project_is_noted() {

@@ -9,6 +9,7 @@ use crate::names;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Decision, Failure, Memory, Rest, Step};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::Resource as _;
 use model::metal::*;
 use model::{Allocation, MachineId, ProjectId, Tags, Timestamp, tags};
 use std::collections::BTreeMap;
@@ -80,6 +81,13 @@ pub(super) fn observed() -> Observed {
         },
     );
     infrastructure.metadata.namespace = Some("shop".to_owned());
+    infrastructure.metadata.uid = Some("00000000-0000-4000-8000-0000000000c1".to_owned());
+    infrastructure.metadata.generation = Some(3);
+    let mut conditions = Conditions::default();
+    conditions.is(ConditionType::NodeNetworkReady, Reason::Allocated, "");
+    let conditions = conditions.over(&[], Some(3), at(-1000));
+    infrastructure.status = Some(MetalStackClusterStatus { conditions, ..Default::default() });
+    deployment.metadata.owner_references = infrastructure.controller_owner_ref(&()).map(|owner| vec![owner]);
     Observed {
         deployment: Arc::new(deployment),
         infrastructure: Some(Arc::new(infrastructure)),
@@ -90,6 +98,8 @@ pub(super) fn observed() -> Observed {
             id: ProjectId::parse(PROJECT).unwrap(),
             firewalls: Vec::new(),
             named_is_gone: false,
+            dead_since: None,
+            is_outage: false,
             newest_image: None,
             searched: None,
             freed: Vec::new(),
@@ -151,6 +161,18 @@ pub(super) fn capms_tags() -> Tags {
 /// CAPMS's, with nothing of ours.
 pub(super) fn of_capms(n: u32) -> Machine {
     Machine { tags: capms_tags(), ..firewall(n, 1) }
+}
+
+/// As our own, allocated for a deployment of the same name in another management cluster.
+pub(super) fn namesake(n: u32) -> Machine {
+    let tags = firewall(n, 1).tags.with(tags::ATTEMPT, "99999999-0000-4000-8000-000000000009");
+    Machine { tags, ..firewall(n, 1) }
+}
+
+pub(super) fn in_another_network() -> Machine {
+    let mut one = firewall(1, 1);
+    one.networks[1].network = "nodes-9".parse().unwrap();
+    one
 }
 
 pub(super) fn of_engine(n: u32, generation: u32) -> Machine {

@@ -5,7 +5,7 @@ use crate::api::ConditionStatus::{self, *};
 use crate::firewall::observed::{Action, Observed};
 use crate::names;
 use crate::reason::{ConditionType as Of, Reason};
-use crate::step::Rest;
+use crate::step::{Rest, Step};
 use model::metal::Machine;
 use model::tags;
 
@@ -18,7 +18,7 @@ fn with(change: fn(&mut Machine)) -> Observed {
 /// D41: allocated is not ready.
 #[test]
 fn d41_ready_begins_with_the_phone_home_and_stays() {
-    let on_its_way = with(|f| (f.phoned_home, f.alive) = (false, false));
+    let on_its_way = with(|f| (f.phoned_home, f.alive, f.created) = (false, false, Some(at(-60))));
     let said = on_its_way.decide(0);
     assert_eq!(said.says(Of::FirewallHealthy), (Unknown, Reason::WaitingForPhoneHome));
     assert_eq!(said.says(Of::Ready), (False, Reason::WaitingForPhoneHome));
@@ -48,7 +48,50 @@ fn every_state_has_its_reason() {
 }
 
 fn dead(since: i64) -> Observed {
-    with(|f| f.alive = false).says(Of::FirewallHealthy, False, Reason::NotAlive, since)
+    let mut dead = with(|f| f.alive = false).says(Of::FirewallHealthy, False, Reason::NotAlive, since);
+    dead.project().dead_since = Some(at(since));
+    dead
+}
+
+/// F9: the disk broke while it was installed.
+#[test]
+fn f9_one_that_never_comes_up_is_dead_in_the_end() {
+    let mut never = observed().running().has([Machine {
+        created: Some(at(0)),
+        phoned_home: false,
+        alive: false,
+        ..firewall(1, 1)
+    }]);
+    assert_eq!(never.decide(2699).says(Of::FirewallHealthy), (Unknown, Reason::WaitingForPhoneHome));
+    let said = never.decide(2700);
+    assert_eq!((said.says(Of::FirewallHealthy), said.rest()), ((False, Reason::NotAlive), Rest::Interval));
+    never.object().status = said.0.status;
+    never.project().dead_since = Some(at(2700));
+    assert!(matches!(never.decide(3900).action(), Action::DrawAttempt { .. }));
+    // Alive, and not heard of: R4 names no such death, so a person looks.
+    let silent = with(|f| f.phoned_home = false).decide(0);
+    assert_eq!((silent.says(Of::FirewallHealthy), silent.rest()), ((False, Reason::FirewallNotReady), Rest::Interval));
+}
+
+/// F10: neither a pause nor a downtime is time of death.
+#[test]
+fn f10_only_what_this_process_saw_all_along_counts() {
+    let mut paused = dead(0);
+    for (seen, is_due) in [(None, false), (Some(4001), false), (Some(4000), true)] {
+        paused.project().dead_since = seen.map(at);
+        let said = paused.decide(5200);
+        assert_eq!(matches!(said.0.step, Step::Act(Action::DrawAttempt { .. })), is_due, "{seen:?}");
+    }
+}
+
+/// F8: metal-stack's own outage.
+#[test]
+fn f8_many_deaths_at_once_are_not_believed() {
+    let mut outage = dead(0);
+    outage.project().is_outage = true;
+    let said = outage.decide(5000);
+    assert_eq!(said.says(Of::FirewallUpToDate), (False, Reason::Suspect));
+    assert_eq!(said.says(Of::FirewallHealthy), (False, Reason::NotAlive));
 }
 
 /// D66.
@@ -75,7 +118,9 @@ fn r4_at_most_once_an_hour_by_the_age_of_the_present_one() {
 
 #[test]
 fn a_dead_firewall_of_a_person_is_reported_only() {
-    let said = dead(0).annotated(names::ORIGIN, names::ADOPTED).decide(5000);
+    let mut supplied = dead(0).annotated(names::ORIGIN, names::ADOPTED);
+    supplied.project().firewalls = vec![Machine { alive: false, ..of_capms(1) }.into()];
+    let said = supplied.decide(5000);
     assert_eq!(said.says(Of::FirewallUpToDate), (False, Reason::FirewallOutdated));
     assert_eq!(said.says(Of::Ready), (False, Reason::NotAlive));
 }
@@ -131,6 +176,7 @@ fn a_server_that_was_allocated_again_is_not_ours_any_more() {
     let mut again = firewall(1, 1);
     again.allocation = "allocation-99".parse().unwrap();
     again.tags = model::Tags::new();
+    again.networks = in_another_network().networks;
     let mut observed = observed().running().has([again]);
     observed.memory.unsettled_since = Some(at(0));
     assert!(matches!(observed.searched(at(30)).decide(30).action(), Action::Allocate(_)));

@@ -132,7 +132,7 @@ fn fields_without_effect_and_rules_that_pass_nothing_are_said() {
 /// Another binary must come to the same digest, or every firewall is replaced on the day of its roll-out.
 #[test]
 fn a_baseline_stays_over_binaries_and_changes_with_what_it_is_of() {
-    assert_eq!(digest(), "sha256:5d0dc014f3ed99f90223a03e1ff21ab7c81d69fd079a8a9b08a4f9c701d47a81");
+    assert_eq!(digest(), "v1:sha256:5d0dc014f3ed99f90223a03e1ff21ab7c81d69fd079a8a9b08a4f9c701d47a81");
     let mut same = template().spec;
     same.networks = vec!["internet".to_owned(), "internet".to_owned()];
     (same.partition, same.project, same.dry_run) = ("muc-b".to_owned(), "other".to_owned(), Some(true));

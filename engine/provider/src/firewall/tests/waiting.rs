@@ -5,7 +5,7 @@ use crate::api::ConditionStatus::*;
 use crate::firewall::observed::{Action, Metal};
 use crate::names;
 use crate::reason::{ConditionType as Of, Reason};
-use crate::step::Rest;
+use crate::step::{Rest, Step};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,6 +64,21 @@ fn paused_means_that_only_the_condition_changes() {
         assert_eq!((said.rest(), said.says(Of::Paused)), (Rest::Change, (True, Reason::Paused)));
         assert_eq!(said.message(Of::FirewallHealthy), "as before");
         assert_eq!(said.status().conditions.len(), 2);
+    }
+}
+
+/// M18, F23: `clusterctl move` pauses first, and then waits for what is under way.
+#[test]
+fn m18_an_attempt_that_settled_holds_up_no_move() {
+    let paused = || observed().annotated(names::ATTEMPT, ATTEMPT).annotated(names::BLOCK_MOVE, "");
+    let mut without = paused();
+    without.template = None;
+    for blocked in [paused().annotated(names::PAUSED, ""), without] {
+        let mut blocked = blocked;
+        assert_eq!(blocked.decide(0).action(), Action::AwaitAttempt, "of a process before this one");
+        blocked.memory.unsettled_since = Some(at(0));
+        assert!(matches!(blocked.decide(19).0.step, Step::Rest(_)));
+        assert_eq!(blocked.decide(20).action(), Action::Unblock);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::names;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Memory, Step};
 use model::metal::Machine;
-use model::{Allocation, MachineId, Tags, tags};
+use model::{Allocation, MachineId, Tags, Timestamp, tags};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,6 +51,8 @@ struct World {
     /// What the last whole reading had, with own writes and direct reads since.
     view: BTreeMap<MachineId, Arc<Machine>>,
     misses: u32,
+    /// Since when the named one was dead whenever it was looked at.
+    dead: Option<i64>,
     late: Vec<(i64, Machine)>,
     others: BTreeSet<MachineId>,
     /// What CAPMS had allocated and the object names.
@@ -61,7 +63,7 @@ struct World {
 }
 
 impl World {
-    fn new(taken_over: bool) -> Self {
+    fn new(taken_over: bool, namesake: bool) -> Self {
         let mut observed = observed();
         let mut machines = vec![
             of_engine(900, 1),
@@ -72,6 +74,11 @@ impl World {
                 ..firewall(903, 9)
             },
         ];
+        if namesake {
+            // F2: a deployment of the same name in another management cluster.
+            machines.push(super::fixture::namesake(904));
+        }
+        machines.iter_mut().for_each(|other| other.networks = in_another_network().networks);
         let others = machines.iter().map(|m| m.id.clone()).collect();
         if taken_over {
             observed = observed.names(800);
@@ -80,16 +87,41 @@ impl World {
         let machines = machines.into_iter().map(|m| (m.id.clone(), m)).collect();
         let taken_over = taken_over.then(|| id(800));
         let (view, late) = (BTreeMap::new(), Vec::new());
-        let mut world =
-            Self { observed, machines, view, misses: 0, late, others, taken_over, now: 0, count: 0, writes: 0 };
+        let mut world = Self {
+            observed,
+            machines,
+            view,
+            misses: 0,
+            dead: None,
+            late,
+            others,
+            taken_over,
+            now: 0,
+            count: 0,
+            writes: 0,
+        };
         world.read();
         world
     }
 
     fn read(&mut self) {
         self.view = self.machines.iter().map(|(id, m)| (id.clone(), Arc::new(m.clone()))).collect();
-        let is_missed = matches!(self.observed.named(), Named::Firewall(id) if !self.view.contains_key(&id));
-        self.misses = if is_missed { self.misses + 1 } else { 0 };
+        self.misses = if self.is_gone() { self.misses + 1 } else { 0 };
+    }
+
+    /// What is named, or noted where the name was lost, is nowhere.
+    fn is_gone(&self) -> bool {
+        match (self.observed.named(), self.observed.noted()) {
+            (Named::Firewall(id), _) => !self.machines.contains_key(&id),
+            (_, Some(noted)) => self.machines.values().all(|m| m.allocation.as_str() != noted),
+            (_, None) => false,
+        }
+    }
+
+    fn dead_since(&mut self) -> Option<Timestamp> {
+        let named = self.view.values().find(|f| self.observed.is_named(f));
+        self.dead = named.filter(|f| !f.alive).map(|_| self.dead.unwrap_or(self.now));
+        self.dead.map(at)
     }
 
     fn tick(&mut self, seconds: i64) {
@@ -108,14 +140,14 @@ impl World {
 
     /// How many actions it took. `None`: the object is gone.
     fn pass(&mut self, fault: Fault, steps: usize) -> Option<usize> {
-        let named_is_gone = match self.observed.named() {
-            Named::Firewall(id) => self.misses > 1 && !self.machines.contains_key(&id),
-            Named::Nothing | Named::Unreadable(_) => false,
-        };
+        let named_is_gone = self.misses > 1 && self.is_gone();
+        let dead_since = self.dead_since();
         self.observed.metal = Metal::Read(Project {
             id: PROJECT.parse().unwrap(),
             firewalls: self.view.values().cloned().collect(),
             named_is_gone,
+            dead_since,
+            is_outage: false,
             newest_image: None,
             searched: None,
             freed: Vec::new(),
@@ -160,7 +192,9 @@ impl World {
                 self.view.extend(found.iter().map(|m| (m.id.clone(), Arc::clone(m))));
                 let now = at(self.now);
                 let project = self.observed.project();
-                (project.firewalls, project.searched) = (found, Some(now));
+                project.firewalls.retain(|m| !is_hit(&m.as_ref()));
+                project.firewalls.extend(found);
+                project.searched = Some(now);
             }
             Action::Allocate(blueprint) => self.allocate(*blueprint, fault),
             Action::Name { firewall, baseline } => {
@@ -237,6 +271,8 @@ impl World {
         );
         if Some(&firewall.id) == self.taken_over.as_ref() {
             assert!(proof.without.get(tags::MANAGED_BY).is_some());
+        } else {
+            assert!(proof.tags.get(tags::ATTEMPT).is_some());
         }
         if !matches!(fault, Fault::None | Fault::DroppedAfter) {
             return self.fails(false);
@@ -279,16 +315,20 @@ impl World {
                 }
             }
             Event::Edit(n) => self.observed.wanted().size = format!("size-{n}"),
-            Event::LoseReference if self.taken_over.as_ref().is_none_or(|id| !self.machines.contains_key(id)) => {
+            // What neither name nor annotation tells of would be `Claimed`, until a person names it.
+            Event::LoseReference if self.observed.noted().is_some() && !self.others.contains(&id(904)) => {
                 self.observed.object().spec.managed_resource_ref = None;
             }
-            // CAPMS's would be `Claimed`, until a person names it.
             Event::LoseReference => {}
-            // With the attempt lost, and the memory of it, a call that is under way cannot be known of: two are `Ambiguous`.
-            Event::LoseAnnotations if !self.late.is_empty() => {}
-            Event::LoseAnnotations => self.observed.object().metadata.annotations = None,
+            Event::LoseAnnotations
+                if self.observed.named() != Named::Nothing
+                    && self.own().iter().all(|own| self.observed.is_named(own)) =>
+            {
+                self.observed.object().metadata.annotations = None;
+            }
+            Event::LoseAnnotations => {}
             Event::LoseStatus => self.observed.object().status = None,
-            Event::Restart => self.observed.memory = Memory::default(),
+            Event::Restart => (self.observed.memory, self.dead) = (Memory::default(), None),
         }
     }
 
@@ -350,10 +390,11 @@ proptest! {
     #[test]
     fn whatever_happens_there_is_one_in_the_end_and_after_deletion_none(
         taken_over: bool,
+        namesake: bool,
         events in proptest::collection::vec(event(), 0..60),
         last in proptest::collection::vec((fault(), 1usize..9), 0..6),
     ) {
-        let mut world = World::new(taken_over);
+        let mut world = World::new(taken_over, namesake && taken_over);
         for event in &events {
             world.happens(event);
         }
@@ -384,7 +425,7 @@ proptest! {
     fn one_allocation_whatever_dies(
         passes in proptest::collection::vec((fault(), 1usize..9, any::<bool>(), 0i64..50), 0..20),
     ) {
-        let mut world = World::new(false);
+        let mut world = World::new(false, false);
         for (fault, steps, restart, wait) in passes {
             world.pass(fault, steps);
             if restart {
@@ -402,7 +443,7 @@ proptest! {
 /// Taken over from CAPMS, and nothing is wrong: nothing is written to metal-api, once or ever after.
 #[test]
 fn a_take_over_writes_nothing_to_metal_api() {
-    let mut world = World::new(true);
+    let mut world = World::new(true, true);
     world.comes_to_rest();
     assert_eq!(world.writes, 0);
     assert_eq!(world.says(ConditionType::FirewallUpToDate).1, "UpToDate");
