@@ -143,3 +143,31 @@ fn credentials_of_the_cloud_controller_manager_are_written_and_follow_their_sour
         if has(&now, "the-next-key") && !has(&now, "the-first-key") { Ok(()) } else { Err(now) }
     });
 }
+
+/// Probes and metrics, as a pod has them; the one that waits for the lease is ready to take over.
+#[test]
+fn health_and_metrics_are_served() {
+    let Some(site) = Site::new() else { return };
+    let address = {
+        let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        held.local_addr().unwrap().to_string()
+    };
+    let provider = site.provider_with(&["--listen", &address]);
+    let get = |path: &str| -> Result<String, String> {
+        let mut answer = ureq::get(format!("http://{address}{path}")).call().map_err(|e| e.to_string())?;
+        answer.body_mut().read_to_string().map_err(|e| e.to_string())
+    };
+    site.until("it lives", || get("/healthz"));
+    site.until("it is ready", || get("/readyz"));
+    site.whole_cluster("shop", &[]);
+    let metrics = site.until("its work is counted", || {
+        let text = get("/metrics")?;
+        let has = |name: &str| text.lines().any(|line| line.starts_with(name));
+        let is = has("ferrofleet_metal_requests_total{op=\"firewall_allocate\"")
+            && has("ferrofleet_provider_firewall_healthy")
+            && has("ferrofleet_provider_passes_total");
+        if is { Ok(text) } else { Err(text) }
+    });
+    assert!(!metrics.contains(&site.sim.env()[1].1), "I7");
+    assert!(provider.stop(), "it ends well");
+}
