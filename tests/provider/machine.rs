@@ -509,6 +509,9 @@ fn what_a_move_takes_away_is_not_freed_even_when_the_cluster_is_gone() {
     cluster(&site);
     site.machine("shop", "shop-0", Role::Worker);
     site.until_ready(KIND, "shop-0");
+    // Somebody has to be looked after yet.
+    site.cluster("other", &json!({}));
+    site.until_ready("MetalStackCluster", "other");
     site.annotate(KIND, "shop-0", "clusterctl.cluster.x-k8s.io/delete-for-move", Some(""));
     site.force_delete("Machine", "shop-0");
     site.force_delete("Cluster", "shop");
