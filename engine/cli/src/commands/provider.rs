@@ -126,7 +126,7 @@ pub(crate) struct ProviderSettings {
     #[arg(long, env = "FERROFLEET_RESYNC", value_name = "TIME", default_value = "10m", value_parser = duration, hide_env = true)]
     resync: Duration,
     /// Objects of one kind in work at once
-    #[arg(long, env = "FERROFLEET_CONCURRENCY", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..), hide_env = true)]
+    #[arg(long, env = "FERROFLEET_CONCURRENCY", value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..), hide_env = true)]
     concurrency: u16,
     /// Requests to the API server per second
     #[arg(long, env = "FERROFLEET_KUBE_API_QPS", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), hide_env = true)]

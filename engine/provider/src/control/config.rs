@@ -51,7 +51,7 @@ impl Default for Config {
             metal_interval: Duration::from_secs(60),
             metal_haste: Duration::from_secs(5),
             resync: Duration::from_secs(600),
-            concurrency: 10,
+            concurrency: 50,
             metal_write_timeout: Duration::from_secs(20),
             metal_writes: 4,
             observe: false,

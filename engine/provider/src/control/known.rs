@@ -10,8 +10,9 @@ use kube::core::ObjectMeta;
 use model::{Allocation, MachineId, NetworkId, PartitionId, ProjectId};
 
 /// Of the clusters of this project, their machines and firewalls, as far as they were once seen in it: what somebody
-/// only wrote down, or has no business in the project, must not make it suspect for all others (I6). What is on its way
-/// out, or known to be gone, is not counted: its absence is no news.
+/// only wrote down, or has no business in the project, must not make it suspect for all others (I6). What is known to be
+/// gone, or was freed, is not counted: its absence is no news. What is still to be freed is: another metal-api behind the
+/// URL must not end deletions.
 pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &ProjectId) -> Known {
     let mut known = Known::default();
     let allowed = |object: &ObjectMeta| {
@@ -67,9 +68,14 @@ pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &Project
 fn counts(object: &ObjectMeta, conditions: &[Condition]) -> bool {
     let gone = |c: &Condition| {
         let reason = Reason::parse(&c.reason);
-        c.status != ConditionStatus::True && matches!(reason, Some(Reason::DeletedExternally | Reason::BelongsToOther))
+        match reason {
+            Some(Reason::DeletedExternally | Reason::BelongsToOther) => c.status != ConditionStatus::True,
+            Some(Reason::WaitingForRouteConvergence | Reason::Freed) => true,
+            _ => false,
+        }
     };
-    object.deletion_timestamp.is_none() && !conditions.iter().any(gone)
+    let was_freed = object.deletion_timestamp.is_some() && object.finalizers.as_ref().is_none_or(Vec::is_empty);
+    !was_freed && !conditions.iter().any(gone)
 }
 
 /// The server that `metal://<partition>/<id>` names. The partition may be empty: CAPMS reads it so, too.
