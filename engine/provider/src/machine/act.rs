@@ -126,18 +126,18 @@ async fn search(context: &Context, o: &mut Observed, project: &ProjectId, contro
     let at = context.clock.now();
     let Some(door) = door(context, o, project).await else { return };
     let searches = o.searches();
-    let clusters = if control_planes { o.cluster_resources() } else { Vec::new() };
+    let of_cluster = if control_planes { o.control_plane_searches() } else { Vec::new() };
     let found = async {
         let mut mine = Vec::new();
         for tags in searches {
             mine.extend(door.find_machines(None, &tags).await?);
         }
         let mut control_planes = Vec::new();
-        for cluster in clusters {
-            let tags = Tags::new().with(tags::CLUSTER_RESOURCE, cluster);
-            let tags = tags.with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+        for tags in of_cluster {
             control_planes.extend(door.find_machines(Some(MachineRole::Machine), &tags).await?);
         }
+        control_planes.sort_by(|a, b| a.id.cmp(&b.id));
+        control_planes.dedup_by(|a, b| a.id == b.id);
         Ok(Search { at, mine, control_planes })
     };
     match found.await {

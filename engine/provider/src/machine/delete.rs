@@ -20,8 +20,14 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
         return Decision::leave();
     }
     let id = o.provider_id().and_then(server);
-    if o.annotation(names::ORIGIN) == Some(names::ADOPTED) {
+    if o.is_adopted() && o.attempt().is_none() {
         return Decision::act(Action::RemoveFinalizer);
+    }
+    // It is freed, and only time is left to wait for.
+    let converging = report::converging_since(o, now);
+    let is_over = |since| passed(since, now, o.rules.control_plane_grace);
+    if o.is_control_plane() && converging.is_some_and(|since| !is_over(since)) {
+        return converge(o, now);
     }
     if let Some(wait) = o.memory.must_wait(now) {
         return report::deleting(o, failure(o), Rest::After(wait), now);
@@ -37,7 +43,7 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
         );
         return report::deleting(o, Refusal::new(Reason::ProjectUnknown, message), Rest::Change, now);
     }
-    let mut allocated = id.is_some() || report::converging_since(o).is_some();
+    let mut allocated = id.is_some();
     for room in &o.rooms {
         match empty(o, room, id.as_ref(), now) {
             Ok(had) => allocated |= had,
@@ -47,8 +53,7 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
     if report::says(o, Reason::LeftBehind).is_some() {
         return Decision::act(Action::RemoveFinalizer);
     }
-    let is_over = |since| passed(since, now, o.rules.control_plane_grace);
-    if allocated && o.is_control_plane() && !report::converging_since(o).is_some_and(is_over) {
+    if allocated && o.is_control_plane() && converging.is_none() {
         return converge(o, now);
     }
     if let Some(refusal) = left_behind(o) {
@@ -59,7 +64,8 @@ pub(super) fn delete(o: &Observed, now: Timestamp) -> Decided {
 
 /// A step on the way to a project without a machine of this object; else whether it had one.
 fn empty(o: &Observed, room: &Room, id: Option<&MachineId>, now: Timestamp) -> Result<bool, Box<Decided>> {
-    if !o.may_have_machine() && !matches!(room.reach, Reach::Open { .. }) {
+    let is_optional = !o.may_have_machine() || report::converging_since(o, now).is_some();
+    if is_optional && !matches!(room.reach, Reach::Open { .. }) {
         return Ok(false);
     }
     let wait = |refusal| Err(Box::new(report::deleting(o, refusal, Rest::Interval, now)));
@@ -145,7 +151,7 @@ fn unlock(machine: &Machine) -> Refusal {
 /// The routes to a control plane outlive its server for a while (R22).
 fn converge(o: &Observed, now: Timestamp) -> Decided {
     let grace = o.rules.control_plane_grace;
-    let gone = report::converging_since(o)
+    let gone = report::converging_since(o, now)
         .map_or(Duration::ZERO, |s| Duration::try_from(now.duration_since(s)).unwrap_or_default());
     let message = "the server is freed; the object goes when routes to it are gone everywhere";
     let refusal = Refusal::new(Reason::WaitingForRouteConvergence, message);

@@ -144,5 +144,10 @@ fn siblings(caches: &Caches, namespace: &str, cluster: &str, object: &MetalStack
         resource: Resource::of(namespace, &other.name_any()),
         id: other.spec.provider_id.as_deref().and_then(server),
     };
-    others.map(sibling).collect()
+    let mut all: Vec<Sibling> = others.map(sibling).collect();
+    // One that cannot be read is there all the same.
+    let mut unread = caches.machine_names_of(namespace, cluster);
+    unread.retain(|name| *name != object.name_any());
+    all.extend(unread.into_iter().map(|name| Sibling { resource: Resource::of(namespace, &name), id: None }));
+    all
 }

@@ -127,14 +127,19 @@ impl Observed {
         Resource::of(&self.namespace(), &self.object.name_any())
     }
 
-    /// The values of the tag `cluster-resource` of its cluster's machines, the one we write first: they name the
-    /// MetalStackCluster, as with CAPMS.
-    pub(crate) fn cluster_resources(&self) -> Vec<String> {
-        let forms = |name: String| {
-            let namespace = self.namespace();
-            vec![format!("{namespace}.{name}"), identity::old_form(&namespace, &name)]
-        };
-        self.infrastructure.as_ref().map(|infrastructure| forms(infrastructure.name_any())).unwrap_or_default()
+    /// What control planes of its cluster are searched by: the MetalStackCluster, in both forms of CAPMS, and the Cluster,
+    /// which keeps its name when a ClusterClass makes its infrastructure anew (R8).
+    pub(crate) fn control_plane_searches(&self) -> Vec<Tags> {
+        let namespace = self.namespace();
+        let infrastructure = self.infrastructure.as_ref().map(|infrastructure| infrastructure.name_any());
+        let cluster = self.cluster.as_ref().map(|cluster| cluster.name_any());
+        let by = |key, value: String| Tags::new().with(key, value).with(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE);
+        let of = infrastructure
+            .iter()
+            .flat_map(|name| [format!("{namespace}.{name}"), identity::old_form(&namespace, name)]);
+        let mut all: Vec<Tags> = of.map(|value| by(tags::CLUSTER_RESOURCE, value)).collect();
+        all.extend(cluster.map(|name| by(tags::CLUSTER_ID, format!("{namespace}.{name}"))));
+        all
     }
 
     /// The tag with which a machine says that it is this object's.
@@ -143,7 +148,9 @@ impl Observed {
             return self.resource().is_on(machine).then_some((tags::MACHINE_RESOURCE, of));
         }
         let of = machine.tags.get(identity::MACHINE_UID).filter(|_| machine.role == MachineRole::Machine)?;
-        (self.object.metadata.uid.as_deref() == Some(of)).then_some((identity::MACHINE_UID, of))
+        // A move or a backup gives the object another UID; its allocation was noted before.
+        let noted = || self.names(machine) && self.allocation() == Some(machine.allocation.as_str());
+        (self.object.metadata.uid.as_deref() == Some(of) || noted()).then_some((identity::MACHINE_UID, of))
     }
 
     pub(crate) fn provider_id(&self) -> Option<&str> {
@@ -224,6 +231,11 @@ impl Observed {
         self.object.finalizers().iter().any(|finalizer| finalizer == names::MACHINE_FINALIZER)
     }
 
+    /// What it names was a person's before. What we allocated is ours all the same: annotations of templates are copied.
+    pub(crate) fn is_adopted(&self) -> bool {
+        self.annotation(names::ORIGIN) == Some(names::ADOPTED)
+    }
+
     /// `clusterctl move` takes this object away: it, and its machine, live on in another management cluster.
     pub(crate) fn is_moved_away(&self) -> bool {
         self.object.annotations().contains_key(DELETE_FOR_MOVE)
@@ -285,7 +297,8 @@ impl Observed {
         let says_so = self.own_tag(machine).is_some();
         let named = self.names(machine) && self.recognise(machine, project).is_ok();
         let is_free_to = machine.project == *project && machine.role == MachineRole::Machine;
-        is_free_to && !identity::is_of_engine(&machine.tags) && (says_so || named) && !self.frees(machine, project)
+        let may_leave = is_free_to && !self.is_adopted();
+        may_leave && !identity::is_of_engine(&machine.tags) && (says_so || named) && !self.frees(machine, project)
     }
 
     /// Whether this object's deletion frees it: what we allocated for it, and what its spec names and says the same of
@@ -293,7 +306,7 @@ impl Observed {
     pub(crate) fn frees(&self, machine: &Machine, project: &ProjectId) -> bool {
         let resource = self.resource();
         let marked = self.attempt().is_some_and(|attempt| identity::is_marked(machine, &resource, attempt));
-        let ours = if self.names(machine) {
+        let ours = if self.names(machine) && !self.is_adopted() {
             self.recognise(machine, project).is_ok()
         } else {
             marked && machine.project == *project

@@ -54,7 +54,11 @@ pub(super) fn unread(o: &Observed, refusal: &Refusal, rest: Rest, now: Timestamp
     if !kept {
         said.is_unknown(ConditionType::MachineAllocated, refusal.reason, refusal.message.clone());
     }
-    if !(was_ready && said.keep(ConditionType::Ready, o.conditions())) {
+    // One reading without it is no news to who is not ready either.
+    let is_passing = refusal.reason == Reason::WaitingForUnknownOutcome;
+    let kept = (was_ready || is_passing) && said.keep(ConditionType::Ready, o.conditions());
+    // CAPMS said `ready` and had no such condition.
+    if !kept && !was_ready {
         said.is_not(ConditionType::Ready, refusal.reason, refusal.message.clone());
     }
     Decision::rest(rest, status(o, said, now))
@@ -120,16 +124,17 @@ pub(super) fn deleting(o: &Observed, refusal: Refusal, rest: Rest, now: Timestam
     said.keep(ConditionType::MachineHealthy, o.conditions());
     said.is_not(ConditionType::Ready, Reason::Deleting, "the machine is being deleted");
     // The time of this reason is a clock: it begins when the server is freed, whatever was waited for before.
-    let begins = refusal.reason == Reason::WaitingForRouteConvergence && converging_since(o).is_none();
+    let begins = refusal.reason == Reason::WaitingForRouteConvergence && converging_since(o, now).is_none();
     said.is(ConditionType::Deleting, refusal.reason, refusal.message);
     let mut before = o.object.status.clone().unwrap_or_default();
     before.conditions.retain(|c| !begins || c.type_ != ConditionType::Deleting.as_str());
     Decision::rest(rest, over(o, before, said, now))
 }
 
-/// Since when routes converge after the server was freed; kept in the object, and so known after a restart.
-pub(super) fn converging_since(o: &Observed) -> Option<Timestamp> {
-    says(o, Reason::WaitingForRouteConvergence)
+/// Since when routes converge after the server was freed; kept in the object, and so known after a restart. A time that
+/// is yet to come is another clock's.
+pub(super) fn converging_since(o: &Observed, now: Timestamp) -> Option<Timestamp> {
+    says(o, Reason::WaitingForRouteConvergence).filter(|since| *since <= now)
 }
 
 /// Since when the object says that its deletion waits for this.

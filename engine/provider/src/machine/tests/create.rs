@@ -236,7 +236,11 @@ fn the_cluster_is_named_as_the_cloud_controller_manager_and_as_capms_name_it() {
     assert_eq!(request.tags.get(tags::CLUSTER_ID), Some("default.shop"));
     assert_eq!(request.tags.get(tags::CLUSTER_RESOURCE), Some("default.shop-x7k2p"));
     assert_eq!(request.placement_tags, [format!("{}=default.shop-x7k2p", tags::CLUSTER_RESOURCE)]);
-    assert_eq!(o.cluster_resources(), ["default.shop-x7k2p", "default/shop-x7k2p"]);
+    let searches = o.control_plane_searches();
+    assert!(searches.iter().all(|tags| tags.has(tags::PURPOSE, tags::PURPOSE_CONTROL_PLANE)));
+    let by = |key| searches.iter().filter_map(move |tags| tags.get(key)).collect::<Vec<_>>();
+    assert_eq!(by(tags::CLUSTER_RESOURCE), ["default.shop-x7k2p", "default/shop-x7k2p"]);
+    assert_eq!(by(tags::CLUSTER_ID), ["default.shop"], "R8: a new infrastructure has another name");
     infrastructure(&mut o, |i| i.metadata.name = Some("c".repeat(60)));
     assert_eq!(held(&o).0, Reason::InvalidSpec);
 }

@@ -81,12 +81,16 @@ fn what_capms_of_old_allocated_is_freed_by_what_it_says() {
         (MACHINE_UID, "u", true),
         (tags::MACHINE_RESOURCE, "default/shop-2", false),
         (MACHINE_UID, "another", false),
+        (MACHINE_UID, "before the move", true),
     ];
     for (key, value, is_freed) in forms {
         let mut o = ending();
         annotate(&mut o, names::ATTEMPT, None);
         annotate(&mut o, names::ALLOCATION, None);
         let Machine { allocation, .. } = server(1);
+        if value == "before the move" {
+            annotate(&mut o, names::ALLOCATION, Some("allocation-1"));
+        }
         looked(&mut o, Some(Machine { tags: Tags::new().with(key, value), ..server(1) }));
         let proof = Tags::new().with(key, value);
         let free = Action::Free { project: project(), id: id(1), allocation, proof };
@@ -170,6 +174,11 @@ fn d13_nothing_of_somebody_else_is_freed() {
     let mut adopted = ending();
     annotate(&mut adopted, names::ORIGIN, Some(names::ADOPTED));
     looked(&mut adopted, Some(server(1)));
+    assert_eq!(act(&adopted), free(1), "what we allocated is ours, whatever a template's annotations say");
+    looked(&mut adopted, Some(by_capms(1)));
+    assert_eq!(act(&adopted), Action::RemoveFinalizer);
+    annotate(&mut adopted, names::ATTEMPT, None);
+    adopted.rooms.clear();
     assert_eq!(act(&adopted), Action::RemoveFinalizer);
 }
 
@@ -306,7 +315,18 @@ fn r22_a_control_plane_outlives_its_server_until_routes_are_gone() {
     // A restart forgets nothing of it.
     o.memory = Memory::default();
     assert_eq!(rests(decide(&o, at(10))), (Rest::After(Duration::from_secs(20)), said));
+    // Nor does metal-api matter any more.
+    closed(&mut o, Reason::MetalApiUnreachable);
+    let as_said = o.object.status.clone().unwrap();
+    assert_eq!(rests(decide(&o, at(10))), (Rest::After(Duration::from_secs(20)), as_said));
     assert_eq!(acts(decide(&o, at(30))), Action::RemoveFinalizer);
+    // The clock of another process was ahead: it begins anew.
+    o.rooms = vec![room(Named::Nothing)];
+    looked(&mut o, None);
+    let (rest, said) = rests(decide(&o, at(-1000)));
+    assert_eq!(rest, Rest::After(GRACE));
+    say(&mut o, said);
+    assert_eq!(acts(decide(&o, at(-970))), Action::RemoveFinalizer);
 }
 
 #[test]

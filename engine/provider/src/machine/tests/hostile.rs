@@ -150,7 +150,7 @@ proptest! {
             let by_mark = says(tags::MANAGED_BY, "provider") && machine.tags.get(tags::ATTEMPT) == attempt.as_deref();
             let noted = o.allocation() == Some(machine.allocation.as_str()) && o.provider_id().is_none();
             prop_assert!(by_mark || noted || named.as_ref() == Some(&machine.id));
-            prop_assert_ne!(o.annotation(names::ORIGIN), Some(names::ADOPTED));
+            prop_assert!(by_mark || !o.is_adopted());
         }
     }
 }

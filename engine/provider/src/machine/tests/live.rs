@@ -227,6 +227,11 @@ fn what_cannot_be_read_changes_nothing_that_was_said() {
         closed(&mut o, reason);
         assert_eq!(ready_of(&status(&o)), (ConditionStatus::False, reason), "never was ready");
     }
+    // CAPMS said ready, and had no such condition: nothing says that it is not.
+    let mut o = running();
+    say(&mut o, MetalStackMachineStatus { ready: true, ..Default::default() });
+    closed(&mut o, Reason::MetalApiUnreachable);
+    assert!(!status(&o).conditions.iter().any(|c| c.type_ == "Ready"));
     let mut o = running();
     let before = status(&o);
     say(&mut o, before.clone());
