@@ -109,6 +109,7 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
             if let Some(left) = &mut observed.found.leftovers {
                 left.addresses.retain(|ip| ip.address != address);
                 left.addresses.extend(stays);
+                left.done += 1;
             }
         }
         Action::FreeNetwork { id, labels, without } => {
@@ -155,7 +156,10 @@ fn freed(
         }
     }
     observed.memory.succeeded();
-    observed.found.leftovers.as_mut().map(drop);
+    if let Some(left) = &mut observed.found.leftovers {
+        left.done += 1;
+        drop(left);
+    }
     Ok(())
 }
 
@@ -163,7 +167,7 @@ fn freed(
 async fn leftovers(door: &ProjectDoor) -> Result<Leftovers, DoorError> {
     let networks = door.find_networks(&Tags::new()).await?;
     let addresses = door.find_ips(&Tags::new()).await?;
-    Ok(Leftovers { networks, addresses, kept: Vec::new() })
+    Ok(Leftovers { networks, addresses, done: 0, kept: Vec::new() })
 }
 
 async fn begin(context: &Context, observed: &mut Observed) -> Result<(), Error> {

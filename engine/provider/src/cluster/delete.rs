@@ -13,6 +13,9 @@ use model::metal::{Ip, IpKind, Network, NetworkKind};
 use model::{Slot, Tags, Timestamp, tags};
 use std::time::Duration;
 
+/// A pass has an end, also for a cluster with hundreds of services.
+const AT_ONCE: usize = 20;
+
 pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
     if !observed.has_finalizer() {
         return Decision::leave();
@@ -54,6 +57,10 @@ pub(super) fn decide(observed: &Observed, now: Timestamp) -> Decided {
 }
 
 fn free(observed: &Observed, now: Timestamp, leftovers: &Leftovers) -> Decided {
+    if leftovers.done >= AT_ONCE {
+        let message = "There are many addresses of services: they are freed bit by bit.".to_owned();
+        return waits(observed, now, Reason::WaitingForRelease, message, Rest::After(Duration::from_millis(100)));
+    }
     let mut addresses = leftovers.addresses.iter();
     if let Some(action) = addresses.find_map(|ip| of_service(observed, ip).or_else(|| of_control_plane(observed, ip))) {
         return Decision::act(action);

@@ -82,6 +82,8 @@ pub(crate) struct Leftovers {
     pub networks: Vec<Arc<Network>>,
     /// All addresses of the project.
     pub addresses: Vec<Arc<Ip>>,
+    /// How many of them this pass has freed, or found to be somebody else's.
+    pub done: usize,
     /// What was somebody else's when it was to be freed, and why.
     pub kept: Vec<String>,
 }

@@ -273,6 +273,14 @@ fn d9_services_are_those_of_the_cluster_and_not_of_its_infrastructure() {
 }
 
 #[test]
+fn a_pass_has_an_end_however_many_services_there_were() {
+    let mut observed = deleting();
+    assert!(vip_is_freed(&observed));
+    observed.leftovers().done = 20;
+    assert_eq!(observed.says(ConditionType::Deleting), (True, Reason::WaitingForRelease));
+}
+
+#[test]
 fn what_may_still_complete_is_waited_for() {
     let mut observed = deleting();
     observed.memory.unsettled_since = Some(now());

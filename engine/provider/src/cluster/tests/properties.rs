@@ -241,6 +241,7 @@ impl World {
                 found.leftovers = Some(Leftovers {
                     networks: networks().collect(),
                     addresses: addresses().collect(),
+                    done: 0,
                     kept: Vec::new(),
                 });
             }

@@ -81,6 +81,7 @@ pub(super) fn deleting() -> Observed {
     observed.found.leftovers = Some(Leftovers {
         networks: vec![Arc::new(network(NETWORK, our_network_tags(ATTEMPT)))],
         addresses: vec![Arc::new(ip(VIP, IpKind::Ephemeral, our_vip_tags(ATTEMPT)))],
+        done: 0,
         kept: Vec::new(),
     });
     observed
