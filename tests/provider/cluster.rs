@@ -431,6 +431,20 @@ fn credentials_of_the_cloud_controller_manager_that_cannot_be_written_hold_nothi
     site.until_condition(KIND, "shop", of, "True", "Written");
 }
 
+/// R16: whoever may annotate a cluster of his namespace must not read the platform's key in it.
+#[test]
+fn the_providers_own_credentials_are_not_handed_out_under_a_project_map() {
+    let Some(site) = Site::new() else { return };
+    let map = site.path().join("projects.yaml");
+    std::fs::write(&map, format!("namespaces:\n  {}: [{PROJECT}]\n", site.namespace)).unwrap();
+    let _provider = site.provider_with(&["--project-map", map.to_str().unwrap()]);
+    site.cluster("shop", &json!({}));
+    site.annotate(KIND, "shop", "fleet.metal-stack.io/ccm-credentials", Some("inherit"));
+    site.until_condition(KIND, "shop", "CloudControllerCredentialsReady", "False", "CredentialsMissing");
+    site.until_ready(KIND, "shop");
+    assert!(site.get("Secret", "shop-metal-ccm").is_none());
+}
+
 /// R7: slots of the engine are never filled here.
 #[test]
 fn slots_of_the_engine_are_waited_for() {

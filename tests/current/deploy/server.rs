@@ -107,7 +107,7 @@ fn the_api_server_grants_what_is_needed_and_refuses_the_rest() {
         (ours, "metalstackclusters", "", "a", &["get", "list", "watch", "patch"], &["create", "update", "delete"]),
         (ours, "metalstackmachines", "", "a", &["get", "list", "watch", "patch"], &["create", "update", "delete"]),
         (ours, "metalstackfirewalldeployments", "", "a", &["get", "list", "watch", "patch", "delete"], &["create"]),
-        (ours, "metalstackfirewalltemplates", "", "a", &["get", "list", "watch", "patch"], &["delete"]),
+        (ours, "metalstackfirewalltemplates", "", "a", &["get", "list", "watch"], &["patch", "delete"]),
         (ours, "metalstackmachinetemplates", "", "a", &["get", "list", "watch"], &["patch", "delete"]),
         (ours, "metalstackclustertemplates", "", "a", &[], &["get", "patch"]),
         ("cluster.x-k8s.io", "clusters", "", "a", &["get", "list", "watch"], &["patch", "delete"]),
