@@ -1,6 +1,7 @@
 //! Firewalls: allocated once, seen to live, replaced when they must be, freed without their template.
 
-use ferrofleet_tests::provider::{PARTITION, Site, condition};
+use ferrofleet_tests::provider::objects::{Role, merged};
+use ferrofleet_tests::provider::{PARTITION, PROJECT, Site, condition};
 use metal_sim::MachineIncident;
 use serde_json::{Value, json};
 
@@ -293,4 +294,109 @@ fn a_template_that_is_not_there_yet_is_waited_for() {
     site.until_condition(KIND, "late", "FirewallAllocated", "False", "FirewallTemplateMissing");
     site.firewall_template("late", &json!({}));
     site.until_ready("MetalStackCluster", "late");
+}
+
+/// A firewall of another deployment's making in a network of its own, with these names and this mark; its id.
+fn namesake(site: &Site, attempt: &str) -> String {
+    let group = "metal-stack.infrastructure.cluster.x-k8s.io";
+    let ns = &site.namespace;
+    let tags = [
+        "firewall.metal-stack.io/managed-by=cluster-api-provider-metal-stack".to_owned(),
+        format!("{group}/cluster-resource={ns}.shop"),
+        format!("{group}/firewall-deployment-resource={ns}.shop"),
+        "fleet.metal-stack.io/managed-by=provider".to_owned(),
+        "fleet.metal-stack.io/slot=firewall.1".to_owned(),
+        format!("fleet.metal-stack.io/attempt={attempt}"),
+    ];
+    site.given_firewall(&site.given_network(PROJECT, &json!({})), &tags)
+}
+
+/// F2: another management cluster has a cluster of the same name in the same project.
+#[test]
+fn i12_a_firewall_of_the_same_name_elsewhere_is_neither_taken_nor_freed() {
+    let Some(site) = Site::new() else { return };
+    let other = namesake(&site, "99999999-0000-4000-8000-000000000009");
+    let _provider = site.provider();
+    site.cluster_with_firewall("shop", &json!({}));
+    let claimed = site.until_condition(KIND, "shop", "FirewallAllocated", "False", "Claimed");
+    let message = condition(&claimed, "FirewallAllocated").unwrap()["message"].to_string();
+    assert!(message.contains(&other), "{message}");
+    site.delete_whole("MetalStackCluster", "shop");
+    site.until_gone(KIND, "shop");
+    assert_eq!(site.only("firewall")["id"], other.as_str());
+}
+
+/// F6: a project that the provider may not use; nothing was ever allocated.
+#[test]
+fn a_firewall_of_a_mistyped_project_goes_at_once() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.firewall("shop", &json!({}));
+    let spec = json!({"firewallDeploymentRef": {"name": "shop"}, "credentialsRef": {"name": "nowhere"}});
+    site.cluster("shop", &spec);
+    site.until_condition(KIND, "shop", "Ready", "False", "CredentialsMissing");
+    site.delete(KIND, "shop");
+    site.until_gone(KIND, "shop");
+}
+
+/// F11: a copied manifest names the network of another cluster, whose nodes would lose their way out.
+#[test]
+fn i6_no_firewall_is_put_into_the_network_of_another_cluster() {
+    let Some(site) = Site::new() else { return };
+    let network = site.given_network(PROJECT, &json!({"cluster.metal-stack.io/id": "elsewhere.web"}));
+    let _provider = site.provider();
+    site.firewall("shop", &json!({}));
+    site.cluster("shop", &json!({"firewallDeploymentRef": {"name": "shop"}, "nodeNetworkID": network}));
+    site.until_condition("MetalStackCluster", "shop", "NodeNetworkReady", "False", "BelongsToOther");
+    site.until_condition(KIND, "shop", "FirewallAllocated", "False", "WaitingForNodeNetwork");
+    site.until_read_again(2);
+    assert_eq!(site.servers(), Vec::<Value>::new());
+}
+
+/// F13: `kubectl replace` of a manifest without managedResourceRef and without our annotations.
+#[test]
+fn r5_nothing_is_allocated_beside_a_firewall_that_a_person_supplied() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider();
+    site.cluster("shop", &json!({}));
+    site.until_condition("MetalStackCluster", "shop", "NodeNetworkReady", "True", "Allocated");
+    let network = site.read("MetalStackCluster", "shop")["spec"]["nodeNetworkID"].as_str().unwrap().to_owned();
+    let supplied = site.given_firewall(&network, &[]);
+    let reference = json!({"managedResourceRef": {"name": format!("metal://{PARTITION}/{supplied}")}});
+    site.firewall("shop", &reference);
+    site.patch("MetalStackCluster", "shop", &json!({"spec": {"firewallDeploymentRef": {"name": "shop"}}}));
+    site.until_ready(KIND, "shop");
+    // By what was noted it is found again.
+    site.patch(KIND, "shop", &json!({"spec": {"managedResourceRef": null}}));
+    site.until("the reference is back", || {
+        let found = id_of(&site.read(KIND, "shop"));
+        if found == supplied { Ok(()) } else { Err(found) }
+    });
+    let noted = ["allocation", "firewall-baseline"].map(|key| (format!("fleet.metal-stack.io/{key}"), Value::Null));
+    let bare = json!({"metadata": {"annotations": serde_json::Map::from_iter(noted)}});
+    site.patch(KIND, "shop", &merged(bare, &json!({"spec": {"managedResourceRef": null}})));
+    site.until_condition(KIND, "shop", "FirewallAllocated", "False", "Claimed");
+    assert_eq!(site.only("firewall")["id"], supplied.as_str());
+    // What nothing says to be ours stays, and that is said.
+    site.patch(KIND, "shop", &json!({"spec": reference}));
+    site.until_ready(KIND, "shop");
+    site.delete_whole(KIND, "shop");
+    let told = |event: &Value| event["reason"] == "LeftBehind" && event["type"] == "Warning";
+    assert!(site.list("Event").iter().any(told), "{:?}", site.list("Event"));
+    assert_eq!(site.only("firewall")["id"], supplied.as_str());
+}
+
+/// F8: metal-stack hears of nothing in the partition.
+#[test]
+fn r4_an_outage_of_metal_stack_replaces_no_firewall() {
+    let Some(site) = Site::new() else { return };
+    let _provider = site.provider_with(&["--firewall-replacement-pause", "1s"]);
+    site.whole_cluster("shop", &[("shop-0", Role::Worker)]);
+    let all: Vec<String> = site.servers().iter().map(|s| s["id"].as_str().unwrap().to_owned()).collect();
+    let says = |liveliness: &str| MachineIncident { liveliness: Some(liveliness.into()), ..MachineIncident::default() };
+    all.iter().for_each(|id| site.incident(id, &says("Unknown")));
+    site.until_condition(KIND, "shop", "FirewallUpToDate", "False", "Suspect");
+    all.iter().for_each(|id| site.incident(id, &says("Alive")));
+    site.until_ready(KIND, "shop");
+    assert_eq!(site.count("created firewall"), 1);
 }

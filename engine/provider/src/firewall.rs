@@ -10,6 +10,7 @@ mod decide;
 mod delete;
 mod engine;
 mod gather;
+mod gone;
 mod health;
 mod observed;
 mod replace;

@@ -3,7 +3,7 @@
 use super::health::Health;
 use super::observed::{Action, Metal, Named, Observed, Project, Whose, allocation, generation, reference, serves};
 use super::template::{Refusal, blueprint};
-use super::{delete, engine, replace};
+use super::{delete, engine, gone, replace};
 use crate::api::{Initialization, MetalStackFirewallDeploymentStatus as Status};
 use crate::conditions::Conditions;
 use crate::names;
@@ -91,7 +91,7 @@ fn first(observed: &Observed, project: &Project, now: Timestamp) -> Decided {
     match find(observed, project).and_then(|found| match found {
         Some(_) if project.searched.is_none() => may_call(observed, now).map(|()| Action::Search),
         Some(firewall) => Ok(name(observed, firewall)),
-        None if observed.noted().is_some() && project.named_is_gone => replace::vanished(observed, project, now),
+        None if observed.noted().is_some() && project.named_is_gone => gone::vanished(observed, project, now),
         None => fresh(observed, project, now),
     }) {
         Ok(action) => Decision::act(action),

@@ -4,14 +4,12 @@
 //! managedResourceRef. Until the last step the reference names the old one, so that whoever takes over knows what is
 //! left to do: a successor that phoned home, with the named one gone, is what the reference moves to.
 
-use super::decide::{
-    ASPECTS, Decided, Next, Wait, allocate, finish, fresh, may_call, name, not_allocated, there, unblock,
-};
+use super::decide::{Decided, Wait, allocate, finish, may_call, there, unblock};
+use super::gone;
 use super::health::Health;
-use super::observed::{Action, Observed, Project, Whose, allocation, generation, reference, serves};
+use super::observed::{Action, Observed, Project, Whose, allocation, generation, serves};
 use super::template::{REPLACE, baseline, differences, is_known_baseline, newer_image, passes_nothing, without_effect};
-use crate::api::ConditionStatus;
-use crate::conditions::{Conditions, since};
+use crate::conditions::Conditions;
 use crate::names;
 use crate::reason::{ConditionType, Reason};
 use crate::step::{Decision, Rest, passed};
@@ -22,7 +20,7 @@ use std::sync::Arc;
 pub(super) fn named(observed: &Observed, project: &Project, id: &MachineId, now: Timestamp) -> Decided {
     match project.find(id) {
         Some(firewall) if !is_somebody_elses(observed, project, firewall) => present(observed, project, firewall, now),
-        found => absent(observed, project, id, found.map(Arc::as_ref), now),
+        found => gone::absent(observed, project, id, found.map(Arc::as_ref), now),
     }
 }
 
@@ -228,7 +226,7 @@ fn is_needless(observed: &Observed, project: &Project, firewall: &Machine, healt
 
 /// A successor that does not serve can be freed while nobody needs it: when the template was changed once more, or when
 /// it takes too long. Once one phoned home its predecessor may be gone already: that is looked up first.
-fn give_up(
+pub(super) fn give_up(
     observed: &Observed,
     project: &Project,
     successor: &Arc<Machine>,
@@ -248,7 +246,7 @@ fn give_up(
     Ok(Some(Action::Free(Arc::clone(successor))))
 }
 
-fn on_its_way(successor: &MachineId) -> Wait {
+pub(super) fn on_its_way(successor: &MachineId) -> Wait {
     let what = format!(
         "Firewall {successor} is to come in its place and takes over as soon as it has phoned home and is alive."
     );
@@ -256,114 +254,15 @@ fn on_its_way(successor: &MachineId) -> Wait {
 }
 
 /// The later generation that has phoned home, else the latest; without a firewall any of the deployment's.
-fn successor<'a>(observed: &Observed, project: &'a Project, of: Option<&Machine>) -> Option<&'a Arc<Machine>> {
+pub(super) fn successor<'a>(
+    observed: &Observed,
+    project: &'a Project,
+    of: Option<&Machine>,
+) -> Option<&'a Arc<Machine>> {
     let is_later = |f: &&Arc<Machine>| of.is_none_or(|of| f.id != of.id && generation(f) > generation(of));
     let ours = |f: &&Arc<Machine>| f.role == MachineRole::Firewall && observed.whose(f) == Whose::Ours;
     let rank = |f: &&Arc<Machine>| (serves(f), f.phoned_home, generation(f));
     project.firewalls.iter().filter(ours).filter(is_later).max_by_key(rank)
-}
-
-/// The named one is not there, or is another's by now.
-fn absent(observed: &Observed, project: &Project, id: &MachineId, other: Option<&Machine>, now: Timestamp) -> Decided {
-    if let Some(successor) = successor(observed, project, None) {
-        if successor.phoned_home {
-            return Decision::act(name(observed, successor));
-        }
-        return match give_up(observed, project, successor, now) {
-            Ok(Some(action)) => Decision::act(action),
-            Ok(None) if other.is_none() && !project.named_is_gone => missed(observed, id, now),
-            Ok(None) => gone(observed, id, on_its_way(&successor.id), now),
-            Err(wait) => gone(observed, id, wait, now),
-        };
-    }
-    // That it was ours is known by the allocation; else the reference may name the wrong one.
-    if let Some(other) = other.filter(|_| observed.noted().is_none()) {
-        let what = format!(
-            "{} is no firewall of this deployment ({}); name the right one in spec.managedResourceRef.name, or remove \
-             managedResourceRef to have one allocated.",
-            reference(&other.partition, id),
-            whose_words(observed, other)
-        );
-        return not_allocated(observed, Wait::new(Reason::BelongsToOther, what, Rest::Interval), now);
-    }
-    if other.is_none() && !project.named_is_gone {
-        return missed(observed, id, now);
-    }
-    match vanished(observed, project, now) {
-        Ok(action) => Decision::act(action),
-        Err(wait) => {
-            let message = format!("Firewall {id} is gone. {}", wait.message);
-            gone(observed, id, Wait { message, ..wait }, now)
-        }
-    }
-}
-
-/// There was one, and it is gone as R15 concludes it.
-pub(super) fn vanished(observed: &Observed, project: &Project, now: Timestamp) -> Next {
-    if observed.is_adopted() {
-        let what = format!(
-            "A person supplied it, so it is not replaced: name another one in spec.managedResourceRef.name, or remove \
-             managedResourceRef and the annotation {} to have one allocated.",
-            names::ORIGIN
-        );
-        return Err(Wait::new(Reason::DeletedExternally, what, Rest::Interval));
-    }
-    if is_too_soon(observed, now) {
-        let what = format!(
-            "It is replaced when {} min have passed: a firewall is not replaced more often.",
-            observed.terms.replacement_pause.as_secs() / 60
-        );
-        return Err(Wait::new(Reason::WaitingForNextReplacement, what, Rest::Interval));
-    }
-    fresh(observed, project, now)
-        .map_err(|wait| Wait { message: format!("Another one is to take its place: {}", wait.message), ..wait })
-}
-
-/// Readings of metal-api are not doubted for want of it any more: that it is gone stands in a condition.
-fn gone(observed: &Observed, id: &MachineId, wait: Wait, now: Timestamp) -> Decided {
-    if let Some(step) = unblock(observed, now) {
-        return step;
-    }
-    let mut conditions = Conditions::default();
-    conditions.is_not(ConditionType::FirewallAllocated, wait.reason, wait.message);
-    let what = format!("Firewall {id} is gone.");
-    conditions.is_unknown(ConditionType::FirewallHealthy, Reason::DeletedExternally, what);
-    finish(observed, conditions, false, wait.rest, now)
-}
-
-fn whose_words(observed: &Observed, other: &Machine) -> String {
-    match observed.whose(other) {
-        _ if other.role == MachineRole::Machine => "it is a machine".to_owned(),
-        Whose::Other(of) => format!("it is that of {of}"),
-        _ => "it was allocated again for something else".to_owned(),
-    }
-}
-
-/// Not in the last reading: nothing is concluded yet (R15).
-fn missed(observed: &Observed, id: &MachineId, now: Timestamp) -> Decided {
-    let mut conditions = Conditions::default();
-    for of in ASPECTS {
-        conditions.keep(of, observed.existing());
-    }
-    let of = ConditionType::FirewallAllocated;
-    if conditions.get(of).is_none() {
-        let what = format!("Firewall {id} was not found; it is looked for again before it is taken for gone.");
-        conditions.is_unknown(of, Reason::NotAllocated, what);
-    }
-    finish(observed, conditions, false, Rest::Interval, now)
-}
-
-/// The one that is gone cannot tell when it was allocated; the condition tells since when there was one, or since when the
-/// next one is waited for. Whatever else it says, a replacement is under way already.
-fn is_too_soon(observed: &Observed, now: Timestamp) -> bool {
-    let of = ConditionType::FirewallAllocated;
-    let waits = observed
-        .existing()
-        .iter()
-        .any(|c| c.type_ == of.as_str() && c.reason == Reason::WaitingForNextReplacement.as_str());
-    let clock = since(observed.existing(), of, ConditionStatus::True)
-        .or_else(|| since(observed.existing(), of, ConditionStatus::False).filter(|_| waits));
-    clock.is_some_and(|since| !passed(since, now, observed.terms.replacement_pause))
 }
 
 /// Nothing is to be done: what a person should know of it nevertheless.
