@@ -3,8 +3,8 @@
 use super::samples::{address, ip, machine, network, view};
 use super::{ONE, TWO, id};
 use crate::metal::expected::not_ours;
-use crate::metal::suspect::unknown_project;
-use crate::metal::{Absence, Expected, Known, Suspect, suspect};
+use crate::metal::suspect::{suspect, unknown_project};
+use crate::metal::{Absence, Expected, Known, Suspect};
 use model::metal::NetworkKind;
 use model::{Allocation, Tags};
 use std::sync::Arc;
