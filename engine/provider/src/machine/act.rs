@@ -13,7 +13,7 @@ use crate::step::{Failure, Memory};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt as _};
 use model::metal::{Machine, MachineRequest, MachineRole, MachineState};
-use model::{Allocation, MachineId, ProjectId, Tags, tags};
+use model::{Allocation, MachineId, ProjectId, Tags};
 use serde_json::{Value, json};
 use std::sync::Arc;
 

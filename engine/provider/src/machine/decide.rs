@@ -83,11 +83,11 @@ fn watch(o: &Observed, room: &Room, id: &MachineId, now: Timestamp) -> Decided {
         (Some(Some(machine)), _) | (None, Named::Here(machine) | Named::Gone(Some(machine))) => {
             match o.recognise(machine, &room.project) {
                 Ok(()) => known(o, room, machine, mine, now),
-                Err(why) => lost(o, Reason::BelongsToOther, why, now),
+                Err(why) => lost(o, Reason::BelongsToOther, &why, now),
             }
         }
         (Some(None), _) | (None, Named::Gone(None)) => {
-            lost(o, Reason::DeletedExternally, format!("machine {id} was freed by somebody else"), now)
+            lost(o, Reason::DeletedExternally, &format!("machine {id} was freed by somebody else"), now)
         }
         (None, Named::MissingTwice) => match o.memory.must_wait(now) {
             Some(wait) => failed(o, wait, now),
@@ -101,9 +101,9 @@ fn watch(o: &Observed, room: &Room, id: &MachineId, now: Timestamp) -> Decided {
 }
 
 /// Of an object whose machine was never seen nothing is concluded: this may be another metal-api, or providerID is wrong.
-fn lost(o: &Observed, reason: Reason, what: String, now: Timestamp) -> Decided {
+fn lost(o: &Observed, reason: Reason, what: &str, now: Timestamp) -> Decided {
     if o.was_seen() {
-        return report::lost(o, reason, &what, now);
+        return report::lost(o, reason, what, now);
     }
     let what = format!("{what}, or never was there; look at spec.providerID and at METAL_API_URL");
     report::unread(o, &Refusal::new(reason, what), Rest::Interval, now)
