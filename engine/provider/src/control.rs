@@ -25,5 +25,5 @@ pub use error::Error;
 pub(crate) use known::server;
 pub use leader::Election;
 pub use manager::{MetalAccess, Provider, RunError};
-pub(crate) use patch::{annotate, finalizers, merge, owned_by};
+pub(crate) use patch::{annotate, finalizers, is_current, merge, owned_by};
 pub use telemetry::Telemetry;

@@ -23,7 +23,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use crds::{admission, crds, files, objects, yaml};
 pub use control::{Config, Election, Error, MetalAccess, Provider, RunError, Scope, Telemetry};
-pub use metal::{CredentialValues, MapError, ProjectMap};
+pub use crds::{admission, crds, files, objects, yaml};
+pub use metal::{CredentialValues, CredentialsError, MapError, ProjectMap};
 pub use reason::{ConditionType, Entry, Reason};

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 /// What is decided of one object: pure, from what was observed and the time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision<A, S> {
+pub(crate) struct Decision<A, S> {
     pub step: Step<A>,
     /// The whole status as it is to stand once there is nothing to do but rest. `None`: it is not touched.
     pub status: Option<S>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Step<A> {
+pub(crate) enum Step<A> {
     /// Do it, then decide anew.
     Act(A),
     /// Nothing to do for now.
@@ -27,7 +27,7 @@ pub enum Step<A> {
 
 /// When to look again, if nothing that is watched changes before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
+pub(crate) enum Rest {
     /// At the next bulk reading of metal-api: for drift.
     Interval,
     /// Soon after: a server is on its way, a network is being released.
@@ -39,32 +39,34 @@ pub enum Rest {
 }
 
 impl<A, S> Decision<A, S> {
-    pub fn act(action: A) -> Self {
+    pub(crate) fn act(action: A) -> Self {
         Self { step: Step::Act(action), status: None }
     }
 
-    pub fn rest(rest: Rest, status: S) -> Self {
+    pub(crate) fn rest(rest: Rest, status: S) -> Self {
         Self { step: Step::Rest(rest), status: Some(status) }
     }
 
     /// Nothing is done and nothing is said: it is somebody else's.
-    pub fn leave() -> Self {
+    pub(crate) fn leave() -> Self {
         Self { step: Step::Rest(Rest::Change), status: None }
     }
 }
 
 /// Why a call to metal-api, or a reading of it, did not do what was asked: a reason and the server's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub reason: Reason,
     pub message: String,
     /// The write may have happened: nothing is allocated before a search, some time later, found nothing.
     pub unknown_outcome: bool,
+    /// Whoever answered asked for so much patience.
+    pub after: Option<Duration>,
 }
 
 /// What this process remembers of one object. Nothing depends on it for safety: who has none waits and searches.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// This process put the attempt into the object, and nobody can have allocated with it before.
     pub attempt_is_mine: bool,
     /// When this process first saw the attempt of another, or when a call of its own had an unknown outcome.
@@ -78,17 +80,19 @@ pub struct Memory {
     pub absence: crate::metal::Absence,
     /// The same by id, where an object names several things.
     pub absences: BTreeMap<String, Absence>,
+    /// The first and the last reading in a row that had the firewall dead.
+    pub dead: Option<(Timestamp, Timestamp)>,
 }
 
 impl Memory {
     /// Whether an allocation that left no trace so far can still complete: `settle` is longer than any call may take.
-    pub fn is_unsettled(&self, now: Timestamp, settle: Duration) -> bool {
+    pub(crate) fn is_unsettled(&self, now: Timestamp, settle: Duration) -> bool {
         self.unsettled_since.is_some_and(|since| !passed(since, now, settle))
     }
 
     /// What a pass begins with. A clock that was set back must not hold anything up for longer than it would have been.
     #[must_use]
-    pub fn at(mut self, now: Timestamp, most: Duration) -> Self {
+    pub(crate) fn at(mut self, now: Timestamp, most: Duration) -> Self {
         if self.unsettled_since.is_some_and(|since| now < since) {
             self.unsettled_since = Some(now);
         }
@@ -99,18 +103,19 @@ impl Memory {
         self
     }
 
-    pub fn must_wait(&self, now: Timestamp) -> Option<Duration> {
+    pub(crate) fn must_wait(&self, now: Timestamp) -> Option<Duration> {
         let until = self.not_before?;
         Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())
     }
 
-    pub fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         (self.failures, self.not_before, self.failure) = (0, None, None);
     }
 
     /// 2 s doubling to `most`. An unknown outcome begins the wait for it.
-    pub fn failed(&mut self, failure: Failure, now: Timestamp, most: Duration) {
-        let wait = Duration::from_secs(1 << self.failures.saturating_add(1).min(12)).min(most);
+    pub(crate) fn failed(&mut self, failure: Failure, now: Timestamp, most: Duration) {
+        let wait = Duration::from_secs(1 << self.failures.saturating_add(1).min(12));
+        let wait = wait.max(failure.after.unwrap_or_default()).min(most);
         self.failures = self.failures.saturating_add(1);
         self.not_before = now.checked_add(wait).ok();
         if failure.unknown_outcome {
@@ -121,7 +126,7 @@ impl Memory {
 }
 
 /// Whether this much time went by. A clock that was set back: no.
-pub fn passed(since: Timestamp, now: Timestamp, much: Duration) -> bool {
+pub(crate) fn passed(since: Timestamp, now: Timestamp, much: Duration) -> bool {
     Duration::try_from(now.duration_since(since)).is_ok_and(|gone| gone >= much)
 }
 
@@ -134,7 +139,7 @@ mod tests {
     }
 
     fn failure(unknown_outcome: bool) -> Failure {
-        Failure { reason: Reason::MetalApiUnreachable, message: "no route".to_owned(), unknown_outcome }
+        Failure { reason: Reason::MetalApiUnreachable, message: "no route".to_owned(), unknown_outcome, after: None }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use crate::{Landscape, ReservationSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-pub(super) const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@example.com";
+pub(super) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me@example.com";
 
 #[track_caller]
 fn machine_refused(api: &Api, more: &Value, status: u16, text: &str) {

@@ -5,8 +5,8 @@ use super::delete::without_services;
 use super::gather::{door, look};
 use super::observed::{Leftovers, Observed};
 use super::search;
-use crate::api::{MetalStackCluster, MetalStackFirewallDeployment};
-use crate::control::{Context, Error, annotate, finalizers, merge, owned_by};
+use crate::api::MetalStackFirewallDeployment;
+use crate::control::{Context, Error, annotate, finalizers, is_current, merge, owned_by};
 use crate::metal::{DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
 use crate::reason::Reason;
@@ -42,7 +42,7 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
         Action::WriteCredentials => crate::ccm::write(context, observed).await,
         metal => {
             if metal.is_write() {
-                is_current(context, &observed.object).await?;
+                is_current(&context.client, &*observed.object).await?;
             }
             if let Err(failure) = ask(context, observed, metal).await {
                 let now = context.clock.now();
@@ -51,15 +51,6 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
             Ok(())
         }
     }
-}
-
-/// The cache may be behind by a pause, a move, or the very patch that wrote an id down; and whoever is cut off from the
-/// API server may no longer be the one that acts: before anything is allocated or freed the API server is asked.
-async fn is_current(context: &Context, object: &MetalStackCluster) -> Result<(), Error> {
-    let api: Api<MetalStackCluster> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let now = api.get_metadata(&object.name_any()).await?;
-    let same = now.metadata.uid == object.metadata.uid && now.resource_version() == object.resource_version();
-    if same { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// What goes to metal-api. Its refusals are for the decision.
@@ -118,7 +109,12 @@ async fn ask(context: &Context, observed: &mut Observed, action: Action) -> Resu
             // metal-api releases addresses on its own time.
             if let FreeOutcome::InUse { text } = outcome {
                 let message = format!("Network {id} is freed when nothing is in it any more: {text}");
-                return Err(Failure { reason: Reason::WaitingForRelease, message, unknown_outcome: false });
+                return Err(Failure {
+                    reason: Reason::WaitingForRelease,
+                    message,
+                    unknown_outcome: false,
+                    after: None,
+                });
             }
             freed(observed, id.as_str(), outcome, |left| left.networks.retain(|n| n.id != id))?;
         }
@@ -152,7 +148,7 @@ fn freed(
             }
         }
         FreeOutcome::InUse { text } | FreeOutcome::Locked { text } => {
-            return Err(Failure { reason: Reason::Refused, message: text, unknown_outcome: false });
+            return Err(Failure { reason: Reason::Refused, message: text, unknown_outcome: false, after: None });
         }
     }
     observed.memory.succeeded();

@@ -147,6 +147,7 @@ pub(super) async fn door(context: &Context, object: &MetalStackCluster) -> Resul
         reason: Reason::InvalidSpec,
         message: format!("spec.projectID: {error}."),
         unknown_outcome: false,
+        after: None,
     })?;
     let credentials = object.spec.credentials_ref.as_ref().map(|r| r.name.as_str());
     context.door(&object.namespace().unwrap_or_default(), credentials, &project).await
@@ -169,6 +170,7 @@ fn suspect(object: &MetalStackCluster, view: &View) -> Option<Failure> {
             names::ACK_SUSPECT
         ),
         unknown_outcome: false,
+        after: None,
     })
 }
 

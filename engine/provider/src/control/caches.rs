@@ -36,7 +36,7 @@ pub(crate) struct Caches {
 
 impl Caches {
     /// The object of this name, where it is there.
-    pub fn get<K>(store: &Store<K>, namespace: &str, name: &str) -> Option<Arc<K>>
+    pub(crate) fn get<K>(store: &Store<K>, namespace: &str, name: &str) -> Option<Arc<K>>
     where
         K: Resource<DynamicType = ()> + Clone + 'static,
     {
@@ -44,7 +44,7 @@ impl Caches {
     }
 
     /// The Cluster that owns an object, by group and kind of the owner, or by the label that Cluster API puts there.
-    pub fn owner_cluster(&self, object: &impl ResourceExt) -> Option<Arc<Cluster>> {
+    pub(crate) fn owner_cluster(&self, object: &impl ResourceExt) -> Option<Arc<Cluster>> {
         let namespace = object.namespace()?;
         let owner = owner(object, "Cluster", "cluster.x-k8s.io");
         let name = owner.or_else(|| object.labels().get(names::CLUSTER_NAME_LABEL).cloned())?;
@@ -52,18 +52,18 @@ impl Caches {
     }
 
     /// The infrastructure that a Cluster refers to.
-    pub fn infrastructure(&self, cluster: &Cluster) -> Option<Arc<MetalStackCluster>> {
+    pub(crate) fn infrastructure(&self, cluster: &Cluster) -> Option<Arc<MetalStackCluster>> {
         let reference = cluster.spec.infrastructure_ref.as_ref().filter(|r| r.kind == "MetalStackCluster")?;
         Self::get(&self.metal_clusters, &cluster.namespace()?, &reference.name)
     }
 
     /// The machines of a cluster, by the label that Cluster API puts there.
-    pub fn metal_machines_of(&self, namespace: &str, cluster: &str) -> Vec<Arc<MetalStackMachine>> {
+    pub(crate) fn metal_machines_of(&self, namespace: &str, cluster: &str) -> Vec<Arc<MetalStackMachine>> {
         self.metal_machines.state_filter(|machine| is_of(machine, namespace, cluster))
     }
 
     /// Names of the machines of a cluster, also of those that cannot be read.
-    pub fn machine_names_of(&self, namespace: &str, cluster: &str) -> Vec<String> {
+    pub(crate) fn machine_names_of(&self, namespace: &str, cluster: &str) -> Vec<String> {
         let read = self.metal_machines_of(namespace, cluster);
         let mut names: Vec<String> = read.iter().map(|machine| machine.name_any()).collect();
         names.extend(self.unread_machines.of(namespace, cluster));
@@ -72,7 +72,7 @@ impl Caches {
         names
     }
 
-    pub async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         // An error says that the watch ended, which only the end of the process does.
         let _ = self.clusters.wait_until_ready().await;
         let _ = self.machines.wait_until_ready().await;

@@ -35,7 +35,7 @@ pub(crate) struct Context {
 
 impl Context {
     #[expect(clippy::too_many_arguments, reason = "one place puts it together")]
-    pub fn new(
+    pub(crate) fn new(
         client: Client,
         caches: Caches,
         clock: Arc<dyn Clock>,
@@ -64,41 +64,41 @@ impl Context {
     }
 
     /// By a request to this process.
-    pub fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         *self.paused.borrow()
     }
 
     /// What is in work is brought to its end, and nothing is begun.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         *self.stop.borrow()
     }
 
     /// How long to wait for a newer object: it is on the way, or cannot be read.
-    pub fn stale(&self, uid: &str) -> Duration {
+    pub(crate) fn stale(&self, uid: &str) -> Duration {
         let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
         let times = stale.entry(uid.to_owned()).or_default();
         *times = times.saturating_add(1);
         Duration::from_millis(250 << (*times).min(10))
     }
 
-    pub fn current(&self, uid: &str) {
+    pub(crate) fn current(&self, uid: &str) {
         self.stale.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
-    pub fn memory(&self, uid: &str) -> Memory {
+    pub(crate) fn memory(&self, uid: &str) -> Memory {
         let memory = self.memories().get(uid).cloned().unwrap_or_default();
         memory.at(self.clock.now(), self.config.backoff.max(self.config.resync))
     }
 
     /// `None` forgets.
-    pub fn remember(&self, uid: &str, memory: Option<Memory>) {
+    pub(crate) fn remember(&self, uid: &str, memory: Option<Memory>) {
         match memory {
             Some(memory) if memory != Memory::default() => self.memories().insert(uid.to_owned(), memory),
             _ => self.memories().remove(uid),
         };
     }
 
-    pub fn requeue(&self, rest: Rest) -> Action {
+    pub(crate) fn requeue(&self, rest: Rest) -> Action {
         match rest {
             Rest::Interval => Action::requeue(self.config.metal_interval.min(self.config.resync)),
             Rest::Soon => Action::requeue(self.config.metal_haste),

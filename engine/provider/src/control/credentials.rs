@@ -35,14 +35,14 @@ struct Read {
 
 impl Credentials {
     /// The next use reads it again.
-    pub fn forget(&self, namespace: &str, name: &str) {
+    pub(crate) fn forget(&self, namespace: &str, name: &str) {
         let mut read = self.read();
         read.changes += 1;
         read.old.insert(CredentialName { namespace: namespace.to_owned(), name: name.to_owned() });
     }
 
     /// All are read again: nobody told what changed.
-    pub fn forget_all(&self) {
+    pub(crate) fn forget_all(&self) {
         let mut read = self.read();
         read.changes += 1;
         let all: Vec<CredentialName> = read.values.keys().cloned().collect();
@@ -50,12 +50,12 @@ impl Credentials {
     }
 
     /// What this Secret said when it was read; None when it changed since, or was read too long ago to rely on the watch.
-    pub fn known(&self, namespace: &str, name: &str) -> Option<CredentialValues> {
+    pub(crate) fn known(&self, namespace: &str, name: &str) -> Option<CredentialValues> {
         self.read().young(&CredentialName { namespace: namespace.to_owned(), name: name.to_owned() })
     }
 
     /// What this Secret says now.
-    pub fn note(&self, namespace: &str, name: &str, values: CredentialValues) {
+    pub(crate) fn note(&self, namespace: &str, name: &str, values: CredentialValues) {
         let name = CredentialName { namespace: namespace.to_owned(), name: name.to_owned() };
         let mut read = self.read();
         read.old.remove(&name);
@@ -77,7 +77,7 @@ impl Read {
 
 impl Context {
     /// The door to a project for an object of this namespace; `credentials` is the Secret of `credentialsRef`.
-    pub async fn door(
+    pub(crate) async fn door(
         &self,
         namespace: &str,
         credentials: Option<&str>,
@@ -92,7 +92,7 @@ impl Context {
     }
 
     /// What a Secret says, read once until it changes.
-    pub async fn credential_values(&self, namespace: &str, name: &str) -> Result<CredentialValues, Failure> {
+    pub(crate) async fn credential_values(&self, namespace: &str, name: &str) -> Result<CredentialValues, Failure> {
         let key = CredentialName { namespace: namespace.to_owned(), name: name.to_owned() };
         let before = {
             let read = self.credentials.read();
@@ -142,6 +142,7 @@ fn missing(name: &CredentialName, why: &str) -> Failure {
             "the Secret {name} with the credentials for metal-api cannot be used: {why}; give it {URL}, {HMAC} and {AUTH_TYPE}"
         ),
         unknown_outcome: false,
+        after: None,
     }
 }
 
@@ -157,5 +158,5 @@ fn failure(error: &OpenError) -> Failure {
         )
         | OpenError::Options(_) => Reason::CredentialsMissing,
     };
-    Failure { reason, message: error.to_string(), unknown_outcome: false }
+    Failure { reason, message: error.to_string(), unknown_outcome: false, after: None }
 }

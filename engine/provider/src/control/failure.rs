@@ -22,7 +22,12 @@ impl From<&DoorError> for Failure {
                 FailureClass::Refused => Reason::Refused,
             },
         };
-        Self { reason, message: error.to_string(), unknown_outcome: error.outcome_unknown() }
+        Self {
+            reason,
+            message: error.to_string(),
+            unknown_outcome: error.outcome_unknown(),
+            after: error.retry_after(),
+        }
     }
 }
 

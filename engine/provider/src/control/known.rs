@@ -48,7 +48,9 @@ pub(crate) fn known(caches: &Caches, map: Option<&ProjectMap>, project: &Project
         let seen = allocation.is_some() || machine.status.as_ref().is_some_and(|status| status.ready);
         let Some(id) = machine.spec.provider_id.as_deref().and_then(server).filter(|_| seen) else { continue };
         if of_project(machine.meta()) && counts(machine.meta(), conditions) {
-            if let Some(allocation) = allocation.and_then(|text| Allocation::parse(&text).ok()) {
+            if let Some(allocation) =
+                allocation.filter(|text| text != "none").and_then(|text| Allocation::parse(&text).ok())
+            {
                 known.allocations.insert(id.clone(), allocation);
             }
             known.machines.insert(id);

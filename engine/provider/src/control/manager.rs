@@ -183,6 +183,12 @@ impl Provider {
     }
 }
 
+impl Debug for MetalAccess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MetalAccess").field("own", &self.own).field("map", &self.map).finish_non_exhaustive()
+    }
+}
+
 impl Debug for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Provider")
@@ -254,6 +260,7 @@ async fn controller<K: Kind>(
         .await;
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 fn again<O: ResourceExt>(object: Arc<O>, error: &Error, context: Arc<Context>) -> Action {
     match error {
         Error::Conflict => Action::requeue(context.stale(&object.uid().unwrap_or_default()).min(AGAIN * 6)),

@@ -33,6 +33,19 @@ where
     Ok(lean(api.patch_status(&object.name_any(), &params, &Patch::Merge(&fields)).await?))
 }
 
+/// Whether the object is still as it was read; else a conflict. Asked before anything is allocated or freed: the cache may
+/// be behind by a pause, a move or the very patch that wrote an id down, and whoever is cut off from the API server may
+/// no longer be the one that acts.
+pub(crate) async fn is_current<K>(client: &Client, object: &K) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    let api: Api<K> = of(client, object);
+    let now = api.get_metadata(&object.name_any()).await?;
+    let same = now.metadata.uid == object.meta().uid && now.resource_version() == object.resource_version();
+    if same { Ok(()) } else { Err(Error::Conflict) }
+}
+
 /// Annotations to set, or with `None` to remove.
 pub(crate) fn annotate(annotations: &[(&str, Option<&str>)]) -> Value {
     let map: Map<String, Value> = annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();

@@ -90,7 +90,10 @@ where
 /// Objects that the API server has and that cannot be read, by namespace and name, with the cluster that they say they
 /// are of: they count as there, whatever they say.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Unread(Arc<Mutex<BTreeMap<(String, String), Option<String>>>>);
+pub(crate) struct Unread(Arc<Mutex<Clusters>>);
+
+/// By namespace and name of an object: the cluster in its label.
+type Clusters = BTreeMap<(String, String), Option<String>>;
 
 impl Unread {
     pub(super) fn of(&self, namespace: &str, cluster: &str) -> Vec<String> {
@@ -109,7 +112,7 @@ impl Unread {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<(String, String), Option<String>>> {
+    fn all(&self) -> MutexGuard<'_, Clusters> {
         // Each entry is whole at any time.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,13 +3,12 @@
 
 use super::observed::{Action, Metal, Named, Observed, Project, Whose, allocation, reference};
 use super::template::Blueprint;
-use crate::api::MetalStackFirewallDeployment;
-use crate::control::{Context, Error, annotate, finalizers, merge};
+
+use crate::control::{Context, Error, annotate, finalizers, is_current, merge};
 use crate::metal::{Absence, DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
 use crate::reason::Reason;
 use crate::step::{Failure, Memory};
-use kube::{Api, ResourceExt as _};
 use model::metal::{Machine, MachineRole};
 use model::{MachineId, ProjectId, Tags, tags};
 use serde_json::{Value, json};
@@ -96,7 +95,7 @@ async fn search(context: &Context, observed: &mut Observed) {
 }
 
 async fn allocate(context: &Context, observed: &mut Observed, blueprint: &Blueprint) -> Result<(), Error> {
-    is_current(context, &observed.deployment).await?;
+    is_current(&context.client, &*observed.deployment).await?;
     let Some(door) = door(context, observed).await else { return Ok(()) };
     // Should this process not come to write the id down, it searches, and waits, before it allocates again.
     observed.memory.unsettled_since = Some(context.clock.now());
@@ -123,16 +122,6 @@ async fn allocate(context: &Context, observed: &mut Observed, blueprint: &Bluepr
         }
     }
     Ok(())
-}
-
-/// The cache may be behind by the very patch that wrote an id down, or this process may be cut off and another lead: before
-/// a server is spent or freed the API server is asked.
-async fn is_current(context: &Context, object: &MetalStackFirewallDeployment) -> Result<(), Error> {
-    let namespace = object.namespace().unwrap_or_default();
-    let api: Api<MetalStackFirewallDeployment> = Api::namespaced(context.client.clone(), &namespace);
-    let now = api.get_metadata(&object.name_any()).await?;
-    let same = now.metadata.uid == object.metadata.uid && now.resource_version() == object.resource_version();
-    if same { Ok(()) } else { Err(Error::Conflict) }
 }
 
 async fn name(
@@ -162,7 +151,7 @@ async fn name(
 }
 
 async fn free(context: &Context, observed: &mut Observed, firewall: &Arc<Machine>) -> Result<(), Error> {
-    is_current(context, &observed.deployment).await?;
+    is_current(&context.client, &*observed.deployment).await?;
     let Some(door) = door(context, observed).await else { return Ok(()) };
     let outcome = door.free_machine(&proof(observed, firewall)).await;
     let (deployment, id) = (observed.deployment_tag(), &firewall.id);
@@ -181,11 +170,19 @@ async fn free(context: &Context, observed: &mut Observed, firewall: &Arc<Machine
         }
         Ok(FreeOutcome::Locked { text }) => {
             let message = format!("Firewall {id} cannot be freed: {text}; unlock it: metalctl machine unlock {id}.");
-            failed(context, observed, Failure { reason: Reason::MachineLocked, message, unknown_outcome: false });
+            failed(
+                context,
+                observed,
+                Failure { reason: Reason::MachineLocked, message, unknown_outcome: false, after: None },
+            );
         }
         Ok(FreeOutcome::InUse { text }) => {
             let message = format!("Firewall {id} cannot be freed yet: {text}.");
-            failed(context, observed, Failure { reason: Reason::WaitingForRelease, message, unknown_outcome: false });
+            failed(
+                context,
+                observed,
+                Failure { reason: Reason::WaitingForRelease, message, unknown_outcome: false, after: None },
+            );
         }
         // Whatever became of it, it is read before it is freed again.
         Err(error) => read_failed(context, observed, &error),

@@ -1,7 +1,6 @@
 //! Whether a death is to be believed: it was seen for long enough, and not of too many at once.
 
 use super::observed::Terms;
-use crate::metal::Absence;
 use crate::step::{Memory, passed};
 use model::metal::{Machine, MachineRole};
 use model::{PartitionId, Timestamp};
@@ -14,10 +13,6 @@ const SHARE: usize = 5;
 /// Of so many servers one at least is alive while metal-stack hears of the partition.
 const SILENT_MIN: usize = 2;
 
-/// Under these names the memory keeps the first and the last reading in a row that had it dead.
-const FIRST: &str = "first dead";
-const LAST: &str = "last dead";
-
 /// Since when every reading of this process had it dead. A gap (a pause, a downtime, a clock that was set) begins anew.
 pub(super) fn seen(
     memory: &mut Memory,
@@ -26,20 +21,11 @@ pub(super) fn seen(
     interval: Duration,
     terms: &Terms,
 ) -> Option<Timestamp> {
-    let at = |memory: &Memory, of| match memory.absences.get(of) {
-        Some(Absence::Missed { read_at, .. }) => Some(*read_at),
-        _ => None,
-    };
     let gap = (3 * interval).max(terms.health_timeout / 4);
-    let is_whole = at(memory, LAST).is_some_and(|last| last <= read_at && !passed(last, read_at, gap));
-    let first = at(memory, FIRST).filter(|_| is_whole).unwrap_or(read_at);
-    memory.absences.clear();
-    if !is_dead {
-        return None;
-    }
-    let missed = |read_at| Absence::Missed { round: 0, read_at };
-    memory.absences.extend([(FIRST.to_owned(), missed(first)), (LAST.to_owned(), missed(read_at))]);
-    Some(first)
+    let unbroken = memory.dead.filter(|(_, last)| *last <= read_at && !passed(*last, read_at, gap));
+    let first = unbroken.map_or(read_at, |(first, _)| first);
+    memory.dead = is_dead.then_some((first, read_at));
+    is_dead.then_some(first)
 }
 
 /// R15 for life: when more than two and more than a fifth of a partition's firewalls went silent at once, or all that is

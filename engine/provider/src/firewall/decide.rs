@@ -261,7 +261,11 @@ fn unread(observed: &Observed, failure: &Failure, now: Timestamp) -> Decided {
 
 fn no_project(observed: &Observed, now: Timestamp) -> Decided {
     let what = "The MetalStackCluster names no project: set spec.projectID to the project's UUID.";
-    unread(observed, &Failure { reason: Reason::InvalidSpec, message: what.to_owned(), unknown_outcome: false }, now)
+    unread(
+        observed,
+        &Failure { reason: Reason::InvalidSpec, message: what.to_owned(), unknown_outcome: false, after: None },
+        now,
+    )
 }
 
 /// Rests with Ready summed up.

@@ -80,7 +80,7 @@ async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
             names::ACK,
             names::ACK_SUSPECT
         );
-        return Metal::Unread(Failure { reason: Reason::Suspect, message, unknown_outcome: false });
+        return Metal::Unread(Failure { reason: Reason::Suspect, message, unknown_outcome: false, after: None });
     }
     let (named_is_gone, found) = look(context, observed, &door, &view).await;
     let mut firewalls: Vec<Arc<Machine>> = view.machines.values().filter(|m| observed.concerns(m)).cloned().collect();

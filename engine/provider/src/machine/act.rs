@@ -4,14 +4,14 @@
 use super::Action;
 use super::bootstrap::usable;
 use super::observed::{Bootstrap, Observed, Room, Search};
-use crate::api::MetalStackMachine;
-use crate::control::{Context, Error, annotate, finalizers, merge};
+
+use crate::control::{Context, Error, annotate, finalizers, is_current, merge};
 use crate::metal::{DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
 use crate::reason::Reason;
 use crate::step::{Failure, Memory};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt as _};
+use kube::Api;
 use model::metal::{Machine, MachineRequest, MachineRole, MachineState};
 use model::{Allocation, MachineId, ProjectId, Tags};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ pub(super) async fn act(context: &Context, o: &mut Observed, action: Action) -> 
         Action::Unblock => patch(context, o, annotate(&[(names::BLOCK_MOVE, None)])).await,
         Action::Label(labels) => label(context, o, json!({"metadata": {"labels": labels}})).await,
         Action::Free { project, id, allocation, proof } => {
-            is_current(context, &o.object).await?;
+            is_current(&context.client, &*o.object).await?;
             free(context, o, &project, id, allocation, proof).await;
             Ok(())
         }
@@ -162,7 +162,7 @@ async fn look(context: &Context, o: &mut Observed, project: &ProjectId, id: Mach
 }
 
 async fn allocate(context: &Context, o: &mut Observed, request: &MachineRequest) -> Result<(), Error> {
-    is_current(context, &o.object).await?;
+    is_current(&context.client, &*o.object).await?;
     let Some(door) = door(context, o, &request.project).await else { return Ok(()) };
     // From here on no other process can be allocating with it: that was waited for.
     o.memory.attempt_is_mine = true;
@@ -182,15 +182,6 @@ async fn allocate(context: &Context, o: &mut Observed, request: &MachineRequest)
         }
     }
     Ok(())
-}
-
-/// Before a server is taken or freed the API server is asked: the cache may be behind by the very patch that wrote an id
-/// down, or by a pause, or this process lost its Lease and does not know.
-async fn is_current(context: &Context, object: &MetalStackMachine) -> Result<(), Error> {
-    let api: Api<MetalStackMachine> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let now = api.get_metadata(&object.name_any()).await?;
-    let same = now.metadata.uid == object.metadata.uid && now.resource_version() == object.resource_version();
-    if same { Ok(()) } else { Err(Error::Conflict) }
 }
 
 async fn free(
@@ -220,7 +211,11 @@ async fn free(
         }
         Ok(FreeOutcome::Locked { text }) => with_room(o, project, |room| locked(room, &id, text)),
         Ok(FreeOutcome::InUse { text }) => {
-            failed(context, o, Failure { reason: Reason::WaitingForRelease, message: text, unknown_outcome: false });
+            failed(
+                context,
+                o,
+                Failure { reason: Reason::WaitingForRelease, message: text, unknown_outcome: false, after: None },
+            );
         }
         // Whatever became of it, it is read before it is freed again.
         Err(error) => read_failed(context, o, &error),

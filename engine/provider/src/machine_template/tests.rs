@@ -75,7 +75,7 @@ fn paused_deleted_without_cluster_or_without_size_nothing_is_asked() {
 #[test]
 fn a_refusal_is_waited_out() {
     let mut o = template();
-    let failure = Failure { reason: Reason::Unauthorized, message: String::new(), unknown_outcome: false };
+    let failure = Failure { reason: Reason::Unauthorized, message: String::new(), unknown_outcome: false, after: None };
     o.memory.failed(failure, now(), Duration::from_secs(60));
     let waits = Decision { step: Step::Rest(Rest::After(Duration::from_secs(2))), status: None };
     assert_eq!(decide(&o, now()), waits);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// How far the conclusion about one resource is. Kept in memory: a restart begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Absence {
+pub(crate) enum Absence {
     /// Seen, or not looked for yet.
     #[default]
     Present,
@@ -23,7 +23,7 @@ impl Absence {
     /// After a look at a view; `has` says whether the resource is in it. A suspect view says nothing about absence, unless
     /// it is `trusted`: a person acknowledged it.
     #[must_use]
-    pub fn seen(self, has: bool, view: &View, interval: Duration, trusted: bool) -> Self {
+    pub(crate) fn seen(self, has: bool, view: &View, interval: Duration, trusted: bool) -> Self {
         match self {
             _ if has => Self::Present,
             _ if view.suspect.is_some() && !trusted => self,
@@ -36,13 +36,13 @@ impl Absence {
     }
 
     /// Whether a find by id is what is missing for the conclusion.
-    pub fn must_ask(self) -> bool {
+    pub(crate) fn must_ask(self) -> bool {
         self == Self::MissedTwice
     }
 
     /// After the find by id. Without two readings before it, it says nothing about absence.
     #[must_use]
-    pub fn asked(self, found: bool) -> Self {
+    pub(crate) fn asked(self, found: bool) -> Self {
         match self {
             _ if found => Self::Present,
             Self::MissedTwice => Self::Concluded,
@@ -50,7 +50,7 @@ impl Absence {
         }
     }
 
-    pub fn is_concluded(self) -> bool {
+    pub(crate) fn is_concluded(self) -> bool {
         self == Self::Concluded
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// A Secret that holds credentials.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CredentialName {
+pub(crate) struct CredentialName {
     pub namespace: String,
     pub name: String,
 }

@@ -27,7 +27,7 @@ use std::{
 use tokio::sync::Semaphore;
 
 /// The project as it is, or why that is not known.
-pub type Reading = Result<Arc<View>, Failure>;
+pub(super) type Reading = Result<Arc<View>, Failure>;
 
 /// As often is the change of an address tried whose tags somebody else changes at the same time.
 const CHANGE_TRIES_MAX: u32 = 3;
@@ -42,7 +42,7 @@ pub(super) struct Parts {
     pub(super) rounds: Arc<AtomicU64>,
 }
 
-pub struct ProjectDoor {
+pub(crate) struct ProjectDoor {
     project: ProjectId,
     access: Arc<Access>,
     /// Everything about another project is refused before it is sent (R16).
@@ -81,13 +81,13 @@ impl ProjectDoor {
         Self { project, access, metal, parts, turn: tokio::sync::Mutex::new(()), writes, state }
     }
 
-    pub fn project(&self) -> &ProjectId {
+    pub(crate) fn project(&self) -> &ProjectId {
         &self.project
     }
 
     /// The project as it was read an interval ago at most, or is being read anew now: one of the callers reads, and
     /// only the very first reading has others wait for it. So a hung metal-api holds up one caller (I6).
-    pub async fn reading(&self) -> Reading {
+    pub(crate) async fn reading(&self) -> Reading {
         if let Some(reading) = self.current() {
             return reading;
         }
@@ -115,70 +115,74 @@ impl ProjectDoor {
     }
 
     /// The next reading is due soon: somebody waits for a machine.
-    pub fn hasten(&self) {
+    pub(crate) fn hasten(&self) {
         self.state().pulse.hasten();
     }
 
     /// The machine or firewall as it is now; None when it is not allocated to the project. By find: what R15 asks for.
-    pub async fn machine_now(&self, id: &MachineId) -> Result<Option<Arc<Machine>>, DoorError> {
+    pub(crate) async fn machine_now(&self, id: &MachineId) -> Result<Option<Arc<Machine>>, DoorError> {
         self.now::<Machine>(id).await
     }
 
     /// The address as it is now; None when the project does not have it.
-    pub async fn ip_now(&self, address: IpAddr) -> Result<Option<Arc<Ip>>, DoorError> {
+    pub(crate) async fn ip_now(&self, address: IpAddr) -> Result<Option<Arc<Ip>>, DoorError> {
         self.now::<Ip>(&address).await
     }
 
     /// The network as it is now; None when the project has none of that id.
-    pub async fn network_now(&self, id: &NetworkId) -> Result<Option<Arc<Network>>, DoorError> {
+    pub(crate) async fn network_now(&self, id: &NetworkId) -> Result<Option<Arc<Network>>, DoorError> {
         self.now::<Network>(id).await
     }
 
     /// Machines with all of these tags, now; of one role when it is named.
-    pub async fn find_machines(&self, role: Option<MachineRole>, tags: &Tags) -> Result<Vec<Arc<Machine>>, DoorError> {
+    pub(crate) async fn find_machines(
+        &self,
+        role: Option<MachineRole>,
+        tags: &Tags,
+    ) -> Result<Vec<Arc<Machine>>, DoorError> {
         self.find(self.metal.machines(&self.project, role, tags)).await
     }
 
     /// Addresses with all of these tags, now.
-    pub async fn find_ips(&self, tags: &Tags) -> Result<Vec<Arc<Ip>>, DoorError> {
+    pub(crate) async fn find_ips(&self, tags: &Tags) -> Result<Vec<Arc<Ip>>, DoorError> {
         self.find(self.metal.ips(&self.project, tags)).await
     }
 
     /// Networks of the project with all of these labels, now.
-    pub async fn find_networks(&self, labels: &Tags) -> Result<Vec<Arc<Network>>, DoorError> {
+    pub(crate) async fn find_networks(&self, labels: &Tags) -> Result<Vec<Arc<Network>>, DoorError> {
         self.find(self.metal.networks(&self.project, labels)).await
     }
 
     /// All images, as they were an interval ago at most; read only where somebody asks.
-    pub async fn images(&self) -> Result<Arc<[Image]>, DoorError> {
+    pub(crate) async fn images(&self) -> Result<Arc<[Image]>, DoorError> {
         let Parts { clock, settings, .. } = &self.parts;
         self.access.shared.images(&self.access, &self.metal, &**clock, settings.interval).await
     }
 
     /// What machines of each size have at least, now.
-    pub async fn size_details(&self) -> Result<Vec<SizeDetail>, DoorError> {
+    pub(crate) async fn size_details(&self) -> Result<Vec<SizeDetail>, DoorError> {
         self.call(self.metal.size_details()).await
     }
 
-    pub async fn allocate_network(&self, request: &NetworkRequest) -> Result<Arc<Network>, DoorError> {
+    pub(crate) async fn allocate_network(&self, request: &NetworkRequest) -> Result<Arc<Network>, DoorError> {
         self.allocate(self.metal.allocate_network(request)).await
     }
 
-    pub async fn allocate_ip(&self, request: &IpRequest) -> Result<Arc<Ip>, DoorError> {
+    pub(crate) async fn allocate_ip(&self, request: &IpRequest) -> Result<Arc<Ip>, DoorError> {
         self.allocate(self.metal.allocate_ip(request)).await
     }
 
-    pub async fn allocate_machine(&self, request: &MachineRequest) -> Result<Arc<Machine>, DoorError> {
+    pub(crate) async fn allocate_machine(&self, request: &MachineRequest) -> Result<Arc<Machine>, DoorError> {
         self.allocate(self.metal.allocate_machine(request)).await
     }
 
-    pub async fn allocate_firewall(&self, request: &FirewallRequest) -> Result<Arc<Machine>, DoorError> {
+    pub(crate) async fn allocate_firewall(&self, request: &FirewallRequest) -> Result<Arc<Machine>, DoorError> {
         self.allocate(self.metal.allocate_firewall(request)).await
     }
 
     /// Changes an address: `change` says from the address as it is now which tags it shall have, None for the same.
     /// What would change nothing is not sent; what met somebody else's change is read and tried again.
-    pub async fn update_ip(
+    pub(crate) async fn update_ip(
         &self,
         address: IpAddr,
         kind: Option<IpKind>,
@@ -206,17 +210,17 @@ impl ProjectDoor {
     }
 
     /// Frees a machine or firewall that is what is expected of it.
-    pub async fn free_machine(&self, expected: &Expected<MachineId>) -> Result<FreeOutcome, DoorError> {
+    pub(crate) async fn free_machine(&self, expected: &Expected<MachineId>) -> Result<FreeOutcome, DoorError> {
         free::free::<Machine>(self, expected).await
     }
 
     /// Frees an address that is what is expected of it, a static one too.
-    pub async fn free_ip(&self, expected: &Expected<IpAddr>) -> Result<FreeOutcome, DoorError> {
+    pub(crate) async fn free_ip(&self, expected: &Expected<IpAddr>) -> Result<FreeOutcome, DoorError> {
         free::free::<Ip>(self, expected).await
     }
 
     /// Frees a node network that is what is expected of it.
-    pub async fn free_network(&self, expected: &Expected<NetworkId>) -> Result<FreeOutcome, DoorError> {
+    pub(crate) async fn free_network(&self, expected: &Expected<NetworkId>) -> Result<FreeOutcome, DoorError> {
         free::free::<Network>(self, expected).await
     }
 
@@ -348,7 +352,6 @@ impl ProjectDoor {
             project: self.project.clone(),
             round,
             read_at,
-            server_time: self.metal.server_time(),
             machines: ledger.over(began, self.rows(lists.machines)),
             ips: ledger.over(began, self.rows(lists.ips)),
             networks: ledger.over(began, self.rows(lists.networks)),

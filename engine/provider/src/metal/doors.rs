@@ -14,10 +14,10 @@ use std::{
 };
 
 /// Tells which resources of a project the Kubernetes objects name. It is called once per reading.
-pub type KnownIds = Arc<dyn Fn(&ProjectId) -> Known + Send + Sync>;
+pub(crate) type KnownIds = Arc<dyn Fn(&ProjectId) -> Known + Send + Sync>;
 
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Between two whole readings of a project.
     pub interval: Duration,
     /// The same while somebody waits for a machine.
@@ -47,7 +47,7 @@ impl Default for Settings {
 
 /// Why there is no door.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub(crate) enum OpenError {
     #[error(
         "namespace {namespace} may not use project {project}: the project map lists it neither there nor under \"*\""
     )]
@@ -64,7 +64,7 @@ pub enum OpenError {
 }
 
 /// All doors of a provider.
-pub struct Doors {
+pub(crate) struct Doors {
     settings: Arc<Settings>,
     default: Option<CredentialValues>,
     known: KnownIds,
@@ -84,7 +84,7 @@ struct Open {
 }
 
 impl Doors {
-    pub fn new(
+    pub(crate) fn new(
         settings: Settings,
         default: Option<CredentialValues>,
         known: KnownIds,
@@ -95,7 +95,7 @@ impl Doors {
         Self { settings: Arc::new(settings), default, known, observe, clock, rounds, open }
     }
 
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -105,14 +105,14 @@ impl Doors {
     }
 
     /// The door of a project for objects of a namespace, with the provider's own credentials.
-    pub fn open_default(&self, namespace: &str, project: &ProjectId) -> Result<Arc<ProjectDoor>, OpenError> {
+    pub(crate) fn open_default(&self, namespace: &str, project: &ProjectId) -> Result<Arc<ProjectDoor>, OpenError> {
         let values = self.default.as_ref().ok_or(OpenError::NoCredentials)?;
         self.door(namespace, None, values, project)
     }
 
     /// The same with the credentials of a Secret, as it is now: other values than before make a new client, and what
     /// the old ones opened is closed as soon as nobody uses it.
-    pub fn open(
+    pub(crate) fn open(
         &self,
         namespace: &str,
         name: &CredentialName,

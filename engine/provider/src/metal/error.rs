@@ -11,7 +11,7 @@ const CLOCKS_TOLERANCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A call that did not do what was asked. Its words are stable while its cause is (I4).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DoorError {
+pub(crate) enum DoorError {
     #[error(transparent)]
     Metal(#[from] Error),
     /// metal-api denied the credential, now or a moment ago: it is left alone for `after`.
@@ -26,7 +26,7 @@ pub enum DoorError {
 
 /// What kind of failure it is: who can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
+pub(crate) enum FailureClass {
     /// No answer, or none of metal-api's: time, or whoever runs the network.
     Unreachable,
     /// Credentials, clock, role, or the guard of projects: a person.
@@ -45,13 +45,13 @@ pub enum FailureClass {
 
 impl DoorError {
     /// metal-api's, or the client's, with the call and the server's words.
-    pub fn error(&self) -> &Error {
+    pub(crate) fn error(&self) -> &Error {
         match self {
             Self::Metal(error) | Self::Denied { error, .. } => error,
         }
     }
 
-    pub fn class(&self) -> FailureClass {
+    pub(crate) fn class(&self) -> FailureClass {
         let error = self.error();
         match error {
             _ if error.outcome_unknown() => FailureClass::Unknown,
@@ -66,12 +66,12 @@ impl DoorError {
     }
 
     /// Whether a write may have happened: search before anything else.
-    pub fn outcome_unknown(&self) -> bool {
+    pub(crate) fn outcome_unknown(&self) -> bool {
         self.error().outcome_unknown()
     }
 
     /// Not before so long, where somebody said so.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Denied { after, .. } => Some(*after),
             Self::Metal(Error::Busy { after, .. }) => *after,
@@ -100,7 +100,7 @@ impl fmt::Display for Clock {
 /// A project that could not be read as a whole.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{error}")]
-pub struct Failure {
+pub(crate) struct Failure {
     pub error: DoorError,
     /// When the first of the failures in a row was.
     pub since: Timestamp,
@@ -110,8 +110,9 @@ pub struct Failure {
     pub stale: Option<Arc<View>>,
 }
 
+#[cfg(test)]
 impl Failure {
-    pub fn class(&self) -> FailureClass {
+    pub(crate) fn class(&self) -> FailureClass {
         self.error.class()
     }
 }

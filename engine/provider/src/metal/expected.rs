@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 /// The proof for a free: without it nothing is freed. What the engine allocated is never freed, whatever is expected.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expected<Id> {
+pub(crate) struct Expected<Id> {
     pub project: ProjectId,
     pub id: Id,
     /// As the object recorded it. None where it never knew: then `tags` must tell it. Networks have none.
@@ -18,7 +18,7 @@ pub struct Expected<Id> {
 }
 
 impl<Id> Expected<Id> {
-    pub fn new(project: &ProjectId, id: Id) -> Self {
+    pub(crate) fn new(project: &ProjectId, id: Id) -> Self {
         Self { project: project.clone(), id, allocation: None, tags: Tags::new(), without: Tags::new() }
     }
 }

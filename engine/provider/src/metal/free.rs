@@ -12,7 +12,7 @@ const LOCKED: &str = "machine is locked";
 
 /// What became of a free.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FreeOutcome {
+pub(crate) enum FreeOutcome {
     Freed,
     /// The project does not have it any more.
     Gone,
@@ -30,9 +30,10 @@ pub enum FreeOutcome {
     },
 }
 
+#[cfg(test)]
 impl FreeOutcome {
     /// Whether nothing of the object's is left there.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         match self {
             Self::Freed | Self::Gone => true,
             Self::NotOurs { .. } | Self::InUse { .. } | Self::Locked { .. } => false,

@@ -3,7 +3,10 @@
 use super::View;
 use model::{Allocation, MachineId, NetworkId, PartitionId};
 use std::{
-    collections::{BTreeMap, BTreeSet}, fmt, net::IpAddr};
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+};
 
 /// So many may always be missing.
 const MISSING_MIN: usize = 2;
@@ -15,7 +18,7 @@ const NAMED_MAX: usize = 3;
 /// What the Kubernetes objects of a project name. What is being deleted, or was already concluded to be gone, is left
 /// out by the caller: it is no surprise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     pub machines: BTreeSet<MachineId>,
     /// Of machines, where it was noted: one that was allocated again since is as good as gone.
     pub allocations: BTreeMap<MachineId, Allocation>,
@@ -27,14 +30,14 @@ pub struct Known {
 
 impl Known {
     /// Resources; partitions are none.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.machines.len() + self.ips.len() + self.networks.len()
     }
 }
 
 /// A project of which nothing may be concluded: no loss, failure, allocation or free.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspect {
+pub(crate) struct Suspect {
     /// Known resources that the reading does not have.
     pub missing: usize,
     /// Known resources.
@@ -51,7 +54,7 @@ impl fmt::Display for Suspect {
 
 /// Judges a whole reading: more than two and more than a fifth of what is known missing at once, or a partition that
 /// metal-api does not know.
-pub fn suspect(known: &Known, view: &View) -> Option<Suspect> {
+pub(super) fn suspect(known: &Known, view: &View) -> Option<Suspect> {
     let absent = [
         absent(known.machines.iter(), |id| {
             let noted = known.allocations.get(id);

@@ -1,8 +1,10 @@
 //! One project of metal-api, as it was last read, with what was asked and done since.
 
 use super::Suspect;
-use model::metal::{Ip, Machine, MachineRole, Network};
-use model::{MachineId, NetworkId, PartitionId, ProjectId, Tags, Timestamp};
+use model::metal::{Ip, Machine, Network};
+use model::{MachineId, NetworkId, PartitionId, ProjectId, Timestamp};
+#[cfg(test)]
+use model::{Tags, metal::MachineRole};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -11,14 +13,12 @@ use std::{
 
 /// What a project has. Whole lists make a new one; own writes and direct reads are put into it.
 #[derive(Clone, Debug)]
-pub struct View {
+pub(crate) struct View {
     pub project: ProjectId,
     /// Number of the whole reading it is of; grows from reading to reading, and never comes twice in a process.
     pub round: u64,
     /// When that reading began, by our clock.
     pub read_at: Timestamp,
-    /// metal-api's own clock, where it said it.
-    pub server_time: Option<Timestamp>,
     /// Firewalls among them.
     pub machines: BTreeMap<MachineId, Arc<Machine>>,
     pub ips: BTreeMap<IpAddr, Arc<Ip>>,
@@ -33,12 +33,16 @@ pub struct View {
 
 impl View {
     /// Own or shared.
-    pub fn network(&self, id: &NetworkId) -> Option<&Arc<Network>> {
+    pub(crate) fn network(&self, id: &NetworkId) -> Option<&Arc<Network>> {
         self.networks.get(id).or_else(|| self.shared_networks.get(id))
     }
+}
 
+/// What tests ask of a reading; controllers look at what concerns them.
+#[cfg(test)]
+impl View {
     /// Machines and firewalls with all of these tags; of one role when it is named.
-    pub fn machines_with<'a>(
+    pub(crate) fn machines_with<'a>(
         &'a self,
         role: Option<MachineRole>,
         tags: &'a Tags,
@@ -47,17 +51,17 @@ impl View {
         self.machines.values().filter(of_role).filter(|machine| has_all(&machine.tags, tags))
     }
 
-    pub fn ips_with<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = &'a Arc<Ip>> {
+    pub(crate) fn ips_with<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = &'a Arc<Ip>> {
         self.ips.values().filter(|ip| has_all(&ip.tags, tags))
     }
 
     /// The project's own networks with all of these labels.
-    pub fn networks_with<'a>(&'a self, labels: &'a Tags) -> impl Iterator<Item = &'a Arc<Network>> {
+    pub(crate) fn networks_with<'a>(&'a self, labels: &'a Tags) -> impl Iterator<Item = &'a Arc<Network>> {
         self.networks.values().filter(|network| has_all(&network.labels, labels))
     }
 
     /// The private super network of a partition.
-    pub fn super_network(&self, partition: &PartitionId) -> Option<&Arc<Network>> {
+    pub(crate) fn super_network(&self, partition: &PartitionId) -> Option<&Arc<Network>> {
         let is =
             |n: &&Arc<Network>| n.kind == model::metal::NetworkKind::Super && n.partition.as_ref() == Some(partition);
         self.shared_networks.values().find(is)
@@ -65,6 +69,7 @@ impl View {
 }
 
 /// As metal-api compares: every wanted tag is there with its value.
+#[cfg(test)]
 pub(super) fn has_all(tags: &Tags, wanted: &Tags) -> bool {
     wanted.iter().all(|(key, value)| tags.has(key, value))
 }

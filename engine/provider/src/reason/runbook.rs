@@ -60,7 +60,7 @@ fn text(reason: Reason) -> (&'static str, &'static str) {
         Reason::Claimed => ("Something carries this object's tags without our mark.", "Name its id in the spec to take it, or free it."),
         Reason::Ambiguous => ("Two resources carry this object's mark.", "Free the one that nothing uses; the message names both."),
         Reason::ProjectUnknown => ("It is not known in which project it was allocated, or metal-api does not know the project.", "Annotate the object with `fleet.metal-stack.io/project: <id>`."),
-        Reason::Suspect => ("Too much of the project is missing at once: this may be another metal-api, or a restored database. Nothing is concluded, allocated or freed.", "Check METAL_API_URL. If the loss is real, annotate the MetalStackCluster with `fleet.metal-stack.io/ack: suspect-until:<time>`, for example of tomorrow."),
+        Reason::Suspect => ("Too much of the project is missing, or too many firewalls are dead, at once: this may be another metal-api, a restored database, or a partition that metal-stack does not hear. Nothing is concluded, allocated or freed.", "Check METAL_API_URL. If the loss is real, annotate the MetalStackCluster with `fleet.metal-stack.io/ack: suspect-until:<time>`, for example of tomorrow."),
         Reason::MachineLocked => ("The server is locked in metal-api and cannot be freed.", "`metalctl machine lock --remove <id>` when the lock's reason is gone."),
         Reason::NoMachineAvailable => ("No server of this size waits in the partition.", "Free one, add hardware, or choose another size; it is tried again by itself."),
         Reason::AddressesExhausted => ("The network has no address, or the super network no prefix, left.", "Free addresses, or ask the platform for a larger network."),

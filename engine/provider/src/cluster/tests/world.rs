@@ -242,5 +242,5 @@ pub(super) fn deployment(
 }
 
 pub(super) fn failure(reason: Reason) -> Failure {
-    Failure { reason, message: format!("{reason} it is."), unknown_outcome: false }
+    Failure { reason, message: format!("{reason} it is."), unknown_outcome: false, after: None }
 }

@@ -306,5 +306,5 @@ impl Said {
 }
 
 pub(super) fn failure(reason: Reason, unknown_outcome: bool) -> Failure {
-    Failure { reason, message: "as metal-api says.".to_owned(), unknown_outcome }
+    Failure { reason, message: "as metal-api says.".to_owned(), unknown_outcome, after: None }
 }

@@ -189,7 +189,7 @@ pub(super) fn annotate(o: &mut Observed, key: &str, value: Option<&str>) {
 }
 
 pub(super) fn failure(reason: Reason) -> Failure {
-    Failure { reason, message: "the server's words".to_owned(), unknown_outcome: false }
+    Failure { reason, message: "the server's words".to_owned(), unknown_outcome: false, after: None }
 }
 
 pub(super) fn closed(o: &mut Observed, reason: Reason) {

@@ -11,7 +11,6 @@ pub(super) fn view(round: u64, seconds: i64) -> View {
         project: id(ONE),
         round,
         read_at: start() + jiff::SignedDuration::from_secs(seconds),
-        server_time: None,
         machines: BTreeMap::new(),
         ips: BTreeMap::new(),
         networks: BTreeMap::new(),
