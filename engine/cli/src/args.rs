@@ -94,20 +94,23 @@ mod tests {
         Cli::command().debug_assert();
     }
 
-    /// Every command, those below others too.
-    fn commands(of: &clap::Command) -> Vec<clap::Command> {
-        of.get_subcommands().flat_map(|c| [vec![c.clone()], commands(c)].concat()).collect()
+    /// Every command, those below others too, with its words.
+    fn commands(of: &clap::Command, words: &str) -> Vec<(String, clap::Command)> {
+        let below = |command: &clap::Command| {
+            let words = format!("{words} {}", command.get_name());
+            [vec![(words.clone(), command.clone())], commands(command, &words)].concat()
+        };
+        of.get_subcommands().flat_map(below).collect()
     }
 
     #[test]
     fn every_command_ends_its_help_with_examples_that_parse() {
-        for command in commands(&Cli::command()) {
-            let name = command.get_name().to_owned();
+        for (name, command) in commands(&Cli::command(), "ferrofleet") {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             let (_, examples) = help.split_once("Examples:\n").unwrap_or_else(|| panic!("{name} has no examples"));
             assert!(examples.lines().count() > 0, "{name}");
             for line in examples.lines().map(str::trim) {
-                assert!(line.starts_with(&format!("ferrofleet {name}")), "{name}: {line}");
+                assert!(line.starts_with(&name), "{name}: {line}");
                 // What a shell makes of the rest is not ours.
                 let ours = line.split(['|', '>']).next().unwrap();
                 if let Err(error) = Cli::try_parse_from(ours.split_whitespace()) {

@@ -35,7 +35,7 @@ const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:\n  \
     ferrofleet provider --kubeconfig management.kubeconfig --listen 127.0.0.1:9440\n  \
-    ferrofleet provider --observe    # shows what it would do, and writes nothing\n  \
+    ferrofleet provider --kubeconfig management.kubeconfig --observe\n  \
     ferrofleet provider components > infrastructure-components.yaml")]
 pub(crate) struct ProviderArgs {
     #[command(subcommand)]

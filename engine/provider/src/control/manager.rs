@@ -179,7 +179,13 @@ impl Provider {
         let caches = caches.clone();
         let map = self.metal.map.clone();
         let known = Arc::new(move |project: &ProjectId| super::known::known(&caches, map.as_ref(), project));
-        Doors::new(settings, self.metal.own.clone(), known, Arc::clone(&self.metal.observe), Arc::clone(&self.clock))
+        Doors::new(
+            settings,
+            self.metal.own.clone(),
+            known,
+            self.telemetry.heard(Arc::clone(&self.metal.observe)),
+            Arc::clone(&self.clock),
+        )
     }
 }
 

@@ -6,6 +6,7 @@ use crate::api::{Condition, ConditionStatus};
 use crate::reason::ConditionType;
 use kube::ResourceExt as _;
 use kube::runtime::controller::Action;
+use metal_api::{Observe, Op};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -25,6 +26,9 @@ pub struct Telemetry(Arc<Counts>);
 struct Counts {
     passes: Family<Labels, Counter>,
     seconds: Family<Labels, Histogram, fn() -> Histogram>,
+    allocations: Family<Labels, Counter>,
+    frees: Family<Labels, Counter>,
+    denied: Counter,
     /// There once this process leads.
     caches: OnceLock<Caches>,
     reconciles: AtomicBool,
@@ -36,6 +40,9 @@ impl Default for Counts {
         Self {
             passes: Family::default(),
             seconds: Family::new_with_constructor(histogram),
+            allocations: Family::default(),
+            frees: Family::default(),
+            denied: Counter::default(),
             caches: OnceLock::new(),
             reconciles: AtomicBool::new(false),
         }
@@ -84,6 +91,11 @@ impl Telemetry {
         self.0.seconds.get_or_create(&vec![of()]).observe(took.as_secs_f64());
     }
 
+    /// Hears of the calls that allocate and free, and tells `next`.
+    pub(super) fn heard(&self, next: Arc<dyn Observe>) -> Arc<dyn Observe> {
+        Arc::new(Heard { telemetry: self.clone(), next })
+    }
+
     /// Whether this process reconciles: a replica that waits for the lease does not.
     pub fn is_leader(&self) -> bool {
         self.0.caches.get().is_some()
@@ -99,6 +111,9 @@ impl Telemetry {
     pub fn register(&self, registry: &mut Registry) {
         registry.register("provider_passes", "Passes over objects, by how they ended", self.0.passes.clone());
         registry.register("provider_pass_seconds", "How long passes took", self.0.seconds.clone());
+        registry.register("provider_allocations", "Allocations by what and how they ended", self.0.allocations.clone());
+        registry.register("provider_frees", "Frees by what and how they ended", self.0.frees.clone());
+        registry.register("metal_denied", "Calls that metal-api refused to whoever asked", self.0.denied.clone());
         let leader = Gauge::<i64>::default();
         leader.set(i64::from(self.is_leader()));
         registry.register("provider_leader", "Whether this process holds the lease, or needs none", leader);
@@ -110,6 +125,26 @@ impl Telemetry {
             "Whether the cluster's firewall phoned home and is alive",
             firewalls(caches),
         );
+    }
+}
+
+struct Heard {
+    telemetry: Telemetry,
+    next: Arc<dyn Observe>,
+}
+
+impl Observe for Heard {
+    fn call(&self, op: Op, code: &'static str, took: Duration) {
+        let counts = &self.telemetry.0;
+        if op.is_write() && op != Op::IpUpdate {
+            let kind = op.as_str().split('_').next().unwrap_or_default();
+            let family = if op.is_free() { &counts.frees } else { &counts.allocations };
+            family.get_or_create(&vec![("kind", kind.to_owned()), ("result", code.to_owned())]).inc();
+        }
+        if code == "denied" {
+            counts.denied.inc();
+        }
+        self.next.call(op, code, took);
     }
 }
 
