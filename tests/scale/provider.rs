@@ -93,11 +93,11 @@ fn steady(clusters: usize) {
     });
     until_provisioned(&site, machines, began);
     println!("{machines} machines provisioned after {:.0} s", secs(began.elapsed()));
-    // What came last is looked at once more; then two whole intervals without haste.
-    site.until_read_again(2);
+    // What came last is looked at once more; then whole intervals without haste.
+    until_lists(&site, 1);
     let (calls, cpu, at) = (last_call(&site), cpu_seconds(&provider), Instant::now());
     let versions = site.versions();
-    site.until_read_again(3);
+    until_lists(&site, 2);
     let of = site.sim.calls_after(calls);
     let minutes = secs(at.elapsed()) / 60.0;
     let mut by_path: BTreeMap<String, usize> = BTreeMap::new();
@@ -133,6 +133,15 @@ fn until_provisioned(site: &Site, wanted: usize, began: Instant) -> Duration {
             return began.elapsed();
         }
         assert!(Instant::now() < end, "{provisioned} of {wanted} are provisioned");
+        std::thread::park_timeout(Duration::from_millis(250));
+    }
+}
+
+/// Waits for so many readings more.
+fn until_lists(site: &Site, times: usize) {
+    let (from, end) = (last_call(site), Instant::now() + Duration::from_secs(900));
+    while site.sim.calls_after(from).iter().filter(|call| call.path.ends_with("/machine/find")).count() < times {
+        assert!(Instant::now() < end, "metal-api is not read any more");
         std::thread::park_timeout(Duration::from_millis(250));
     }
 }
