@@ -1,5 +1,6 @@
 //! A whole fleet on one machine: simulated metal-api, bare remote, people, and the real binary.
 
+use crate::administrator;
 use crate::binary::{Finished, Process, command};
 use crate::repo::{Bare, Person};
 use std::path::Path;
@@ -66,36 +67,13 @@ impl Bed {
     /// A POST of the API as an administrator, past the engine; the answer.
     #[track_caller]
     pub fn post(&self, path: &str, body: &serde_json::Value) -> serde_json::Value {
-        self.call("POST", path, body)
+        administrator::call(&self.sim, "POST", path, body)
     }
 
     /// A DELETE as an administrator: frees what `path` names.
     #[track_caller]
     pub fn delete(&self, path: &str) {
-        self.call("DELETE", path, &serde_json::Value::Null);
-    }
-
-    #[track_caller]
-    fn call(&self, method: &str, path: &str, body: &serde_json::Value) -> serde_json::Value {
-        let [(_, url), (_, key), _] = self.sim.env();
-        let date = metal_api::auth::render_date(self.sim.clock().now);
-        let salt = "abcdefghijklmnopqrstuvwx";
-        let mac = metal_api::auth::signature(key.as_bytes(), &date, method, salt);
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{url}{path}"))
-            .header("Authorization", format!("Metal-Admin {mac}"))
-            .header(metal_api::auth::DATE_HEADER, date)
-            .header(metal_api::auth::SALT_HEADER, salt)
-            .header("Content-Type", "application/json")
-            .body(body.to_string())
-            .expect("a request");
-        let agent: ureq::Agent =
-            ureq::config::Config::builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
-        let mut answer = agent.run(request).expect("the simulator answers");
-        let text = answer.body_mut().read_to_string().expect("an answer is text");
-        assert!(answer.status().is_success(), "{method} {path}: {text}");
-        serde_json::from_str(&text).expect("an answer is JSON")
+        administrator::call(&self.sim, "DELETE", path, &serde_json::Value::Null);
     }
 
     /// Waits until every firewall has phoned home.

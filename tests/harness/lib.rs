@@ -6,6 +6,7 @@
     reason = "the harness is test code: it ends the test where something is not as it must be, and says why"
 )]
 
+mod administrator;
 pub mod bed;
 pub mod binary;
 pub mod git_http;

@@ -14,6 +14,7 @@ mod manager;
 mod patch;
 mod queues;
 mod secrets;
+mod suspicion;
 mod telemetry;
 mod watch;
 
@@ -25,5 +26,6 @@ pub use error::Error;
 pub(crate) use known::server;
 pub use leader::Election;
 pub use manager::{MetalAccess, Provider, RunError};
-pub(crate) use patch::{annotate, finalizers, is_current, merge, owned_by};
+pub(crate) use patch::{annotate, attempt, finalizers, is_current, merge, owned_by};
+pub(crate) use suspicion::{Annotated, is_acknowledged, suspicion};
 pub use telemetry::Telemetry;

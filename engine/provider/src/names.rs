@@ -40,6 +40,8 @@ pub const CREDENTIALS_FINALIZER: &str = "metal-stack.infrastructure.cluster.x-k8
 
 /// Holds up `clusterctl move` while an allocation is under way.
 pub const BLOCK_MOVE: &str = "clusterctl.cluster.x-k8s.io/block-move";
+/// `clusterctl move` puts it on the objects of the source just before it deletes them: they live on elsewhere.
+pub const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
 pub const CLUSTER_NAME_LABEL: &str = "cluster.x-k8s.io/cluster-name";
 pub const CONTROL_PLANE_LABEL: &str = "cluster.x-k8s.io/control-plane";
 pub const PAUSED: &str = "cluster.x-k8s.io/paused";

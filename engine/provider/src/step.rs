@@ -3,7 +3,7 @@
 //! Reconcile is gather, decide, act, and again with what the act brought, until the decision is to rest. Any step may be
 //! the last one before the power goes: a decision looks at what is, never at what was done.
 
-use crate::metal::Absence;
+use crate::metal::{Absence, View};
 use crate::reason::Reason;
 use model::Timestamp;
 use std::collections::BTreeMap;
@@ -76,9 +76,7 @@ pub(crate) struct Memory {
     /// The last failed call is not repeated before.
     pub not_before: Option<Timestamp>,
     pub failure: Option<Failure>,
-    /// How far it is concluded that what the object names is gone (R15).
-    pub absence: crate::metal::Absence,
-    /// The same by id, where an object names several things.
+    /// How far it is concluded that what the object names is gone (R15), by id.
     pub absences: BTreeMap<String, Absence>,
     /// The first and the last reading in a row that had the firewall dead.
     pub dead: Option<(Timestamp, Timestamp)>,
@@ -88,6 +86,21 @@ impl Memory {
     /// Whether an allocation that left no trace so far can still complete: `settle` is longer than any call may take.
     pub(crate) fn is_unsettled(&self, now: Timestamp, settle: Duration) -> bool {
         self.unsettled_since.is_some_and(|since| !passed(since, now, settle))
+    }
+
+    /// After a look at a view: how far it is concluded that this one is gone. Nothing else of that kind is remembered.
+    pub(crate) fn missed(&mut self, id: &str, has: bool, view: &View, interval: Duration, trusted: bool) -> Absence {
+        self.absences.retain(|other, _| other == id);
+        let absence = self.absences.entry(id.to_owned()).or_default();
+        *absence = absence.seen(has, view, interval, trusted);
+        *absence
+    }
+
+    /// After a find by its id.
+    pub(crate) fn asked(&mut self, id: &str, found: bool) {
+        if let Some(absence) = self.absences.get_mut(id) {
+            *absence = absence.asked(found);
+        }
     }
 
     /// What a pass begins with. A clock that was set back must not hold anything up for longer than it would have been.

@@ -3,7 +3,7 @@
 use super::observed::{Credentials, Found, Observed, Presence, Rules, Seen, address, cluster_name, owner};
 use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
 use crate::capi::Cluster;
-use crate::control::{Caches, Context, Error};
+use crate::control::{Caches, Context, Error, is_acknowledged, suspicion};
 use crate::metal::{Absence, DoorError, ProjectDoor, View};
 use crate::names;
 use crate::reason::Reason;
@@ -137,7 +137,10 @@ async fn presence<T>(
     if absence.is_concluded() {
         return Presence::Gone;
     }
-    door.hasten();
+    // Looking again soon tells nothing while the project is suspect.
+    if trusted {
+        door.hasten();
+    }
     Presence::Missing
 }
 
@@ -155,23 +158,14 @@ pub(super) async fn door(context: &Context, object: &MetalStackCluster) -> Resul
 
 fn suspect(object: &MetalStackCluster, view: &View) -> Option<Failure> {
     let suspect = view.suspect.as_ref()?;
-    let acknowledged = object.annotations().get(names::ACK).is_some_and(|ack| names::acknowledges(ack, view.read_at));
-    if acknowledged {
+    if is_acknowledged(None, object, view) {
         return None;
     }
     let knows_partition = PartitionId::parse(&object.spec.partition).is_ok_and(|id| view.partitions.contains(&id));
     let is_empty = view.machines.is_empty() && view.ips.is_empty() && view.networks.is_empty();
     let unknown = knows_partition && is_empty && suspect.missing == suspect.of;
-    Some(Failure {
-        reason: if unknown { Reason::ProjectUnknown } else { Reason::Suspect },
-        message: format!(
-            "{suspect}. Nothing is allocated, freed or concluded. If that is as it should be, set the annotation {}={}.",
-            names::ACK,
-            names::ACK_SUSPECT
-        ),
-        unknown_outcome: false,
-        after: None,
-    })
+    let failure = suspicion(suspect);
+    Some(if unknown { Failure { reason: Reason::ProjectUnknown, ..failure } } else { failure })
 }
 
 fn default_networks(object: &MetalStackCluster, view: &View) -> Vec<NetworkId> {

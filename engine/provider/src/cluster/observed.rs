@@ -138,7 +138,7 @@ impl Observed {
         let annotations = self.object.annotations();
         self.cluster.as_ref().is_some_and(|cluster| cluster.is_paused())
             || annotations.contains_key(names::PAUSED)
-            || annotations.contains_key(DELETE_FOR_MOVE)
+            || annotations.contains_key(names::DELETE_FOR_MOVE)
     }
 
     pub(crate) fn engine_owns(&self, slot: &str) -> bool {
@@ -229,6 +229,3 @@ pub(super) fn address(object: &MetalStackCluster) -> Option<IpAddr> {
     let host = object.spec.control_plane_endpoint.as_ref().and_then(|endpoint| endpoint.host.parse().ok());
     host.or_else(|| object.spec.control_plane_ip.as_ref()?.parse().ok())
 }
-
-/// `clusterctl move` puts it on the objects of the source just before it deletes them.
-const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";

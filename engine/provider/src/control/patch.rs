@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt as _};
+use model::ProjectId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -50,6 +51,18 @@ where
 pub(crate) fn annotate(annotations: &[(&str, Option<&str>)]) -> Value {
     let map: Map<String, Value> = annotations.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     json!({"metadata": {"annotations": map}})
+}
+
+/// What is written into an object before anything is allocated for it: a new attempt, where it is made, and that a move
+/// must wait.
+pub(crate) fn attempt(project: &ProjectId, credentials: Option<&str>) -> Value {
+    let attempt = uuid::Uuid::new_v4().to_string();
+    annotate(&[
+        (names::ATTEMPT, Some(&attempt)),
+        (names::PROJECT, Some(project.as_str())),
+        (names::CREDENTIALS, credentials),
+        (names::BLOCK_MOVE, Some("")),
+    ])
 }
 
 /// The finalizers of an object with or without this one: a merge patch replaces the list.

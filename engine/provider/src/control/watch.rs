@@ -96,7 +96,7 @@ pub(crate) struct Unread(Arc<Mutex<Clusters>>);
 type Clusters = BTreeMap<(String, String), Option<String>>;
 
 impl Unread {
-    pub(super) fn of(&self, namespace: &str, cluster: &str) -> Vec<String> {
+    pub(crate) fn of(&self, namespace: &str, cluster: &str) -> Vec<String> {
         let all = self.all();
         let of = all.iter().filter(|((of, _), label)| of == namespace && label.as_deref() == Some(cluster));
         of.map(|((_, name), _)| name.clone()).collect()

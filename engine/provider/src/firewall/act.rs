@@ -3,9 +3,8 @@
 
 use super::observed::{Action, Metal, Named, Observed, Project, Whose, allocation, reference};
 use super::template::Blueprint;
-
-use crate::control::{Context, Error, annotate, finalizers, is_current, merge};
-use crate::metal::{Absence, DoorError, Expected, FreeOutcome, ProjectDoor};
+use crate::control::{Context, Error, annotate, attempt, finalizers, is_current, merge};
+use crate::metal::{DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
 use crate::reason::Reason;
 use crate::step::{Failure, Memory};
@@ -27,14 +26,7 @@ pub(super) async fn act(context: &Context, observed: &mut Observed, action: Acti
             Ok(())
         }
         Action::DrawAttempt { project, credentials } => {
-            let attempt = uuid::Uuid::new_v4().to_string();
-            let annotations = [
-                (names::ATTEMPT, Some(attempt.as_str())),
-                (names::PROJECT, Some(project.as_str())),
-                (names::CREDENTIALS, credentials.as_deref()),
-                (names::BLOCK_MOVE, Some("")),
-            ];
-            patch(context, observed, annotate(&annotations)).await?;
+            patch(context, observed, attempt(&project, credentials.as_deref())).await?;
             observed.memory.attempt_is_mine = true;
             Ok(())
         }
@@ -143,7 +135,7 @@ async fn name(
     // What came of another attempt is as unknown as before.
     let is_settled = observed.annotation(names::ATTEMPT).is_some_and(|mine| firewall.tags.has(tags::ATTEMPT, mine));
     let memory = &mut observed.memory;
-    memory.absence = Absence::default();
+    memory.absences.clear();
     memory.unsettled_since = memory.unsettled_since.filter(|_| !is_settled);
     memory.succeeded();
     with_project(observed, |project| project.named_is_gone = false);

@@ -4,14 +4,13 @@ use super::deaths;
 use super::health::{Health, is_on_its_way};
 use super::observed::{Metal, Named, Observed, Project, Terms, allocation};
 use crate::api::{GROUP, MetalStackCluster, MetalStackFirewallDeployment};
-use crate::control::{Caches, Context, Error, owner};
-use crate::metal::{Absence, ProjectDoor, View};
+use crate::control::{Annotated, Caches, Context, Error, is_acknowledged, owner, suspicion};
+use crate::metal::{DoorError, ProjectDoor, View};
 use crate::names;
-use crate::reason::Reason;
-use crate::step::{Failure, Memory};
+use crate::step::Memory;
 use kube::ResourceExt as _;
 use model::metal::{Have, Image, Machine, MachineRole};
-use model::{ImageId, MachineId, ProjectId, Tags, Timestamp, tags};
+use model::{ImageId, MachineId, ProjectId, Tags, tags};
 use std::sync::Arc;
 
 pub(super) async fn gather(
@@ -73,16 +72,12 @@ async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
         Ok(view) => view,
         Err(failure) => return Metal::Unread((&failure).into()),
     };
-    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(observed, view.read_at)) {
-        let message = format!(
-            "{}; nothing is done there until it clears, or the MetalStackCluster is annotated {}={}.",
-            suspect.why,
-            names::ACK,
-            names::ACK_SUSPECT
-        );
-        return Metal::Unread(Failure { reason: Reason::Suspect, message, unknown_outcome: false, after: None });
+    let cluster = observed.infrastructure.as_deref().map(|i| i as &dyn Annotated);
+    let trusted = is_acknowledged(cluster, &*observed.deployment, &view);
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !trusted) {
+        return Metal::Unread(suspicion(suspect));
     }
-    let (named_is_gone, found) = look(context, observed, &door, &view).await;
+    let (named_is_gone, found) = look(context, observed, &door, (&view, trusted)).await;
     let mut firewalls: Vec<Arc<Machine>> = view.machines.values().filter(|m| observed.concerns(m)).cloned().collect();
     firewalls.extend(found.filter(|found| firewalls.iter().all(|f| f.id != found.id)));
     let now = context.clock.now();
@@ -94,7 +89,7 @@ async fn metal_of(context: &Context, observed: &mut Observed) -> Metal {
     let is_dead = named.as_ref().is_some_and(|f| Health::of(observed, f, now).is_dead());
     let dead_since =
         deaths::seen(&mut observed.memory, is_dead, view.read_at, context.config.metal_interval, &observed.terms);
-    let is_outage = !is_acknowledged(observed, view.read_at)
+    let is_outage = !trusted
         && named.is_some_and(|named| deaths::is_outage(view.machines.values().map(Arc::as_ref), &named.partition));
     Metal::Read(Project {
         id: project,
@@ -128,25 +123,25 @@ async fn look(
     context: &Context,
     observed: &mut Observed,
     door: &ProjectDoor,
-    view: &View,
+    (view, trusted): (&View, bool),
 ) -> (bool, Option<Arc<Machine>>) {
     let sought = match (observed.named(), observed.noted()) {
         (Named::Firewall(id), _) => Sought::Id(id),
         (Named::Nothing, Some(noted)) => Sought::Allocation(noted.to_owned()),
         _ => {
-            observed.memory.absence = Absence::default();
+            observed.memory.absences.clear();
             return (false, None);
         }
     };
-    let absence = observed.memory.absence.seen(
-        view.machines.values().any(|machine| sought.is(machine)),
-        view,
-        context.config.metal_interval,
-        is_acknowledged(observed, view.read_at),
-    );
-    let mut found = None;
-    observed.memory.absence = if absence.must_ask() { ask(door, &sought, absence, &mut found).await } else { absence };
-    (observed.memory.absence.is_concluded(), found)
+    let is_there = view.machines.values().any(|machine| sought.is(machine));
+    let absence = observed.memory.missed(sought.as_str(), is_there, view, context.config.metal_interval, trusted);
+    if !absence.must_ask() {
+        return (absence.is_concluded(), None);
+    }
+    // Where nobody answers it is asked again at the next pass.
+    let Ok(found) = ask(door, &sought).await else { return (false, None) };
+    observed.memory.asked(sought.as_str(), found.is_some());
+    (found.is_none(), found)
 }
 
 /// By what a firewall is looked for.
@@ -156,6 +151,13 @@ enum Sought {
 }
 
 impl Sought {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Id(id) => id.as_str(),
+            Self::Allocation(noted) => noted,
+        }
+    }
+
     fn is(&self, machine: &Machine) -> bool {
         match self {
             Self::Id(id) => machine.id == *id,
@@ -164,21 +166,13 @@ impl Sought {
     }
 }
 
-async fn ask(door: &ProjectDoor, sought: &Sought, absence: Absence, found: &mut Option<Arc<Machine>>) -> Absence {
-    let now = match sought {
+async fn ask(door: &ProjectDoor, sought: &Sought) -> Result<Option<Arc<Machine>>, DoorError> {
+    match sought {
         Sought::Id(id) => door.machine_now(id).await,
         Sought::Allocation(_) => {
-            let all = door.find_machines(Some(MachineRole::Firewall), &Tags::new()).await;
-            all.map(|all| all.into_iter().find(|machine| sought.is(machine)))
+            let all = door.find_machines(Some(MachineRole::Firewall), &Tags::new()).await?;
+            Ok(all.into_iter().find(|machine| sought.is(machine)))
         }
-    };
-    match now {
-        Ok(machine) => {
-            *found = machine;
-            absence.asked(found.is_some())
-        }
-        // It is asked again at the next pass.
-        Err(_) => absence,
     }
 }
 
@@ -189,13 +183,6 @@ async fn newest_image(observed: &Observed, door: &ProjectDoor) -> Option<ImageId
     let images = door.images().await.ok()?;
     let images: Vec<Image> = images.iter().filter(|image| image.for_firewalls).cloned().collect();
     Have { images, ..Have::default() }.resolve_image(&wanted).map(|image| image.id.clone())
-}
-
-/// A person's word that what is missing is really missing.
-fn is_acknowledged(observed: &Observed, now: Timestamp) -> bool {
-    let of_cluster = observed.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
-    let ack = of_cluster.map(String::as_str).or_else(|| observed.annotation(names::ACK));
-    ack.is_some_and(|ack| names::acknowledges(ack, now))
 }
 
 impl Observed {

@@ -14,9 +14,6 @@ use model::metal::{Machine, MachineRole};
 use model::{ImageId, MachineId, PartitionId, ProjectId, Slot, Timestamp, tags};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// `clusterctl move` puts it on the objects of the source just before it deletes them.
-const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
 /// What stands for an allocation without a uuid: it tells nothing.
 const NO_ALLOCATION: &str = "none";
 
@@ -161,7 +158,7 @@ impl Observed {
 
     /// `clusterctl move` has it in another management cluster already.
     pub(super) fn is_moved_away(&self) -> bool {
-        self.annotation(DELETE_FOR_MOVE).is_some()
+        self.annotation(names::DELETE_FOR_MOVE).is_some()
     }
 
     /// The allocation that was noted last.

@@ -4,8 +4,7 @@
 use super::Action;
 use super::bootstrap::usable;
 use super::observed::{Bootstrap, Observed, Room, Search};
-
-use crate::control::{Context, Error, annotate, finalizers, is_current, merge};
+use crate::control::{Context, Error, annotate, attempt, finalizers, is_current, merge};
 use crate::metal::{DoorError, Expected, FreeOutcome, ProjectDoor};
 use crate::names;
 use crate::reason::Reason;
@@ -26,14 +25,7 @@ pub(super) async fn act(context: &Context, o: &mut Observed, action: Action) -> 
             Ok(())
         }
         Action::Begin { project, credentials } => {
-            let attempt = uuid::Uuid::new_v4().to_string();
-            let annotations = [
-                (names::ATTEMPT, Some(attempt.as_str())),
-                (names::PROJECT, Some(project.as_str())),
-                (names::CREDENTIALS, credentials.as_deref()),
-                (names::BLOCK_MOVE, Some("")),
-            ];
-            patch(context, o, annotate(&annotations)).await?;
+            patch(context, o, attempt(&project, credentials.as_deref())).await?;
             o.memory.attempt_is_mine = true;
             Ok(())
         }
@@ -151,7 +143,7 @@ async fn look(context: &Context, o: &mut Observed, project: &ProjectId, id: Mach
     match door.machine_now(&id).await {
         Ok(found) => {
             let is_there = found.as_ref().is_some_and(|machine| o.recognise(machine, project).is_ok());
-            o.memory.absence = o.memory.absence.asked(is_there);
+            o.memory.asked(id.as_str(), is_there);
             o.memory.succeeded();
             with_room(o, project, |room| {
                 room.looked.insert(id, found);

@@ -5,12 +5,12 @@ use super::observed::{Named, Observed, Reach, Room, Rules, Sibling};
 use super::report::is_on_its_way;
 use crate::api::MetalStackMachine;
 use crate::capi::{Cluster, Machine as Owner};
-use crate::control::{Caches, Context, Error, owner, server};
-use crate::metal::{Absence, View};
+use crate::control::{Annotated, Caches, Context, Error, is_acknowledged, owner, server, suspicion};
+use crate::metal::View;
 use crate::names;
 use crate::step::Memory;
 use kube::{Api, Resource as _, ResourceExt as _};
-use model::{MachineId, ProjectId, Timestamp};
+use model::{MachineId, ProjectId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,14 +33,13 @@ pub(super) async fn gather(
         cluster => cluster,
     };
     let infrastructure = cluster.as_ref().and_then(|cluster| caches.infrastructure(cluster));
-    let siblings = cluster.as_ref().map(|c| siblings(caches, &namespace, &c.name_any(), &object)).unwrap_or_default();
     let rules = Rules { settle: context.config.settle, control_plane_grace: context.config.control_plane_grace };
     let mut observed = Observed {
         object,
         owner: machine,
         cluster,
         infrastructure,
-        siblings,
+        siblings: Vec::new(),
         rooms: Vec::new(),
         bootstrap: None,
         labels_refused: false,
@@ -52,6 +51,17 @@ pub(super) async fn gather(
             let room = room(context, &mut observed, project).await;
             observed.rooms.push(room);
         }
+    }
+    // Who names the only server that says it is its own is not compared with the others, at every pass of each.
+    let id = observed.provider_id().and_then(server);
+    let is_one = |room: &Room| match &room.reach {
+        Reach::Open { mine, .. } => mine.iter().all(|machine| Some(&machine.id) == id.as_ref()),
+        Reach::Closed(_) | Reach::Suspect(_) => true,
+    };
+    if id.is_none() || !observed.rooms.iter().all(is_one) {
+        let cluster = observed.cluster.as_ref().map(|cluster| cluster.name_any());
+        observed.siblings =
+            cluster.map(|name| siblings(caches, &namespace, &name, &observed.object)).unwrap_or_default();
     }
     Ok(observed)
 }
@@ -96,15 +106,11 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
         Ok(view) => view,
         Err(failure) => return Reach::Closed((&failure).into()),
     };
-    if let Some(suspect) = view.suspect.as_ref().filter(|_| !is_acknowledged(o, view.read_at)) {
-        let mend = format!(
-            "nothing is done there until it clears, or the MetalStackCluster is annotated {}={}",
-            names::ACK,
-            names::ACK_SUSPECT
-        );
-        return Reach::Suspect(format!("{}; {mend}", suspect.why));
+    let trusted = is_acknowledged(o.infrastructure.as_deref().map(|i| i as &dyn Annotated), &*o.object, &view);
+    if let Some(suspect) = view.suspect.as_ref().filter(|_| !trusted) {
+        return Reach::Suspect(suspicion(suspect).message);
     }
-    let named = named(o, &view, context.config.metal_interval);
+    let named = named(o, &view, context.config.metal_interval, trusted);
     if matches!(&named, Named::Here(machine) if is_on_its_way(machine, context.clock.now())) {
         door.hasten();
     }
@@ -112,27 +118,21 @@ async fn reach(context: &Context, o: &mut Observed, project: &ProjectId) -> Reac
     Reach::Open { named, mine }
 }
 
-/// A person's word that what is missing is really missing.
-fn is_acknowledged(o: &Observed, now: Timestamp) -> bool {
-    let of_cluster = o.infrastructure.as_ref().and_then(|i| i.annotations().get(names::ACK));
-    of_cluster.or_else(|| o.object.annotations().get(names::ACK)).is_some_and(|ack| names::acknowledges(ack, now))
-}
-
 /// What providerID names, in this reading and in those before.
-fn named(o: &mut Observed, view: &View, interval: Duration) -> Named {
+fn named(o: &mut Observed, view: &View, interval: Duration, trusted: bool) -> Named {
     let id: Option<MachineId> = o.provider_id().and_then(server);
     let Some(id) = id else {
-        o.memory.absence = Absence::default();
+        o.memory.absences.clear();
         return Named::Nothing;
     };
     // What is somebody else's there is missed as what is not there at all: a restored database shows both.
     let there = view.machines.get(&id);
     let found = there.filter(|machine| o.recognise(machine, &view.project).is_ok());
-    o.memory.absence = o.memory.absence.seen(found.is_some(), view, interval, is_acknowledged(o, view.read_at));
+    let absence = o.memory.missed(id.as_str(), found.is_some(), view, interval, trusted);
     match found {
         Some(machine) => Named::Here(Arc::clone(machine)),
-        None if o.memory.absence.is_concluded() => Named::Gone(there.cloned()),
-        None if o.memory.absence.must_ask() => Named::MissingTwice,
+        None if absence.is_concluded() => Named::Gone(there.cloned()),
+        None if absence.must_ask() => Named::MissingTwice,
         None => Named::Missing,
     }
 }
@@ -146,8 +146,7 @@ fn siblings(caches: &Caches, namespace: &str, cluster: &str, object: &MetalStack
     };
     let mut all: Vec<Sibling> = others.map(sibling).collect();
     // One that cannot be read is there all the same.
-    let mut unread = caches.machine_names_of(namespace, cluster);
-    unread.retain(|name| *name != object.name_any());
-    all.extend(unread.into_iter().map(|name| Sibling { resource: Resource::of(namespace, &name), id: None }));
+    let unread = caches.unread_machines.of(namespace, cluster).into_iter().filter(|name| *name != object.name_any());
+    all.extend(unread.map(|name| Sibling { resource: Resource::of(namespace, &name), id: None }));
     all
 }

@@ -14,8 +14,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
-
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub object: Arc<MetalStackMachine>,
@@ -238,7 +236,7 @@ impl Observed {
 
     /// `clusterctl move` takes this object away: it, and its machine, live on in another management cluster.
     pub(crate) fn is_moved_away(&self) -> bool {
-        self.object.annotations().contains_key(DELETE_FOR_MOVE)
+        self.object.annotations().contains_key(names::DELETE_FOR_MOVE)
     }
 
     pub(crate) fn is_paused(&self) -> bool {
