@@ -73,7 +73,14 @@ fn the_example_is_what_its_locks_render() {
     let locks: std::collections::BTreeMap<_, _> = locked.collect();
     assert_eq!(locks.len(), 3, "every cluster is locked");
     let mut changed = MemoryTree::default();
-    let edited = render::edit(&loaded.want, &locks, &tree, &tree, &mut render::Memo::default(), &mut changed);
+    let edited = render::edit(
+        &loaded.want,
+        render::Settled::live(&locks),
+        &tree,
+        &tree,
+        &mut render::Memo::default(),
+        &mut changed,
+    );
     assert_eq!((edited.expect("it renders").files, changed.files.keys().collect::<Vec<_>>()), (0, vec![]));
 }
 

@@ -138,7 +138,7 @@ fn rendered(tool: &str, url: &str) -> MemoryTree {
     assert_eq!(locks.len(), 3, "every cluster is locked");
     let before = tree.tree();
     let mut memo = render::Memo::default();
-    let _ = render::edit(&loaded.want, &locks, &before, &before, &mut memo, &mut tree).unwrap();
+    let _ = render::edit(&loaded.want, render::Settled::live(&locks), &before, &before, &mut memo, &mut tree).unwrap();
     tree
 }
 

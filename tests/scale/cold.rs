@@ -8,7 +8,6 @@ mod fleet_of;
 use model::metal::{Image, Ip, IpKind, Machine, MachineRole, MachineState, Network, NetworkKind};
 use model::tags::allocation_tags;
 use model::{Attempt, Have, Sink, SinkError, Slot, Timestamp};
-use std::collections::BTreeSet;
 use std::process::Command;
 
 fn main() {
@@ -75,14 +74,20 @@ fn child(path: &str) {
     assert!(!loaded.findings.iter().any(model::Finding::is_error), "{:?}", loaded.findings.first());
     let attempt = Attempt::parse(Attempt::EXAMPLE).expect("an attempt");
     let have = have(&loaded.want, &attempt);
-    let known = BTreeSet::new();
-    let setting = plan::Setting { attempt: &attempt, known_to_history: &known, landed: &known, now };
-    let plan = plan::plan(&loaded.want, &have, &setting);
+    let unknown = plan::Unknown::default();
+    let plan = plan::plan(&loaded.want, &have, &unknown.setting(&attempt, now));
     assert!(!plan.writes_metal());
     let locks = plan::settle(&loaded.want, &plan, &model::request::Done::default());
     assert_eq!(locks.len(), loaded.want.clusters.len());
     let mut sink = Count::default();
-    let edited = render::edit(&loaded.want, &locks, &tree, &tree, &mut render::Memo::default(), &mut sink);
+    let edited = render::edit(
+        &loaded.want,
+        render::Settled::live(&locks),
+        &tree,
+        &tree,
+        &mut render::Memo::default(),
+        &mut sink,
+    );
     assert_eq!(edited.expect("it renders").changed.len(), locks.len());
     println!("{} {} {}", cpu_ms() - before, peak_mib(), sink.files);
 }

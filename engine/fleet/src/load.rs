@@ -96,7 +96,8 @@ fn assemble(
     };
     let is_refused = |issue: &Issue| issue.file == "fleet.yaml" && issue.severity == Severity::Error;
     let fleet_is_refused = issues.iter().any(is_refused);
-    Want { fleet, fleet_is_refused, clusters: clusters.into_iter().map(wanted).collect(), orphan_locks }
+    let clusters = clusters.into_iter().map(wanted).collect();
+    Want { fleet, fleet_is_refused, clusters, orphan_locks, tombstones: BTreeMap::new() }
 }
 
 fn judge_policies(documents: &Documents, issues: &mut Vec<Issue>) {

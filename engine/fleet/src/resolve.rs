@@ -4,6 +4,7 @@ mod addons;
 mod firewall;
 mod flavor;
 mod home;
+mod life;
 mod machines;
 mod network;
 mod policy;
@@ -114,6 +115,8 @@ pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Eff
         control_plane,
         pools,
         addons,
+        rollout,
+        deletion,
         patches,
         paused,
     } = &definition.spec;
@@ -132,6 +135,8 @@ pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Eff
     let metallb = addons::metallb(from, chosen.policy, report);
     let ControlPlaneWish { replicas: _, size: _, image: _, drain_timeout, health_check } = control_plane;
     let drain = "spec.controlPlane.drainTimeout";
+    let (allow_replacement, deletion) =
+        (life::allow_replacement(from, *rollout, purpose.value), life::deletion(from, deletion, purpose.value));
     Some(Effective {
         flavor: flavor?,
         purpose,
@@ -164,6 +169,8 @@ pub(crate) fn resolve(from: &Sources<'_>, report: &mut Report<'_>) -> Option<Eff
         gitops: home.management.gitops,
         node_api_url: around.fleet.spec.metal.node_api_url.as_ref().map(|u| u.as_str().to_owned()),
         paused: *paused,
+        allow_replacement,
+        deletion,
     })
 }
 

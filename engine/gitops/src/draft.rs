@@ -51,7 +51,14 @@ impl<M: Metal + 'static> Engine<M> {
             let mut sinks = Sinks { definitions: repo.draft(view.tip), output };
             put_right(view, &mut sinks)?;
             let (previous, tip) = (&view.corrected, &view.tree);
-            let edited = render::edit(&view.want, &made.locks, previous, tip, &mut memory.render, &mut sinks)?;
+            let edited = render::edit(
+                &view.want,
+                render::Settled::live(&made.locks),
+                previous,
+                tip,
+                &mut memory.render,
+                &mut sinks,
+            )?;
             made.commits(repo, edited, sinks, now.as_second())
         };
         self.remote.call(move |repo| Ok(draft(repo))).await?

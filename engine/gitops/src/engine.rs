@@ -2,12 +2,13 @@
 
 use crate::claim::{Claims, Held, Look};
 use crate::history::{History, Holds};
+use crate::live::{Blind, Live};
 use crate::output::{Outputs, Place};
 use crate::pass::{Claimed, Decided, Passed};
 use crate::remote::Remote;
 use crate::trigger::Triggers;
 use crate::view::View;
-use crate::{Commit, Counters, FleetStatus, Options, Ran};
+use crate::{ClusterState, Commit, Counters, FleetStatus, Options, Ran};
 use git::Oid;
 use metal_api::{Metal, Observe};
 use model::request::{Done, FreeOutcome, Outcome};
@@ -96,8 +97,22 @@ pub struct Planned {
     pub tip: Oid,
     pub findings: Vec<Finding>,
     pub plan: Plan,
-    /// Paths that a commit would change now, sorted; what follows from allocations is not among them.
-    pub files: Vec<String>,
+    /// What a commit would change now, by path; what follows from allocations is not among it.
+    pub files: Vec<FileChange>,
+    /// What the changed output does to machines.
+    pub impacts: BTreeMap<ClusterId, Vec<render::Impact>>,
+    /// Where each cluster stands now.
+    pub clusters: BTreeMap<ClusterId, ClusterState>,
+    /// What the branch's history says.
+    pub said: plan::Said,
+}
+
+/// One file before and after a commit; None where it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    pub path: String,
+    pub before: Option<Vec<u8>>,
+    pub after: Option<Vec<u8>>,
 }
 
 /// A fleet as its tip says it.
@@ -128,6 +143,9 @@ pub struct Engine<M> {
     claims: Claims,
     pub(crate) held: Option<Held>,
     pub(crate) calls: allocate::Calls,
+    pub(crate) live: Arc<dyn Live>,
+    /// What earlier readings of metal-api showed.
+    pub(crate) watch: plan::Watch,
     pub(crate) have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
     pub(crate) viewed: Option<(Arc<View>, Instant)>,
     settled: Option<Settled>,
@@ -197,6 +215,8 @@ impl<M: Metal + 'static> Engine<M> {
             landed: Vec::new(),
             held: None,
             calls: allocate::Calls::default(),
+            live: Arc::new(Blind),
+            watch: plan::Watch::default(),
             have: None,
             viewed: None,
             settled: None,
@@ -212,6 +232,12 @@ impl<M: Metal + 'static> Engine<M> {
     #[must_use]
     pub fn with_outputs(self, outputs: Outputs) -> Self {
         Self { outputs, ..self }
+    }
+
+    /// Lets the engine look at management clusters.
+    #[must_use]
+    pub fn with_live(self, live: Arc<dyn Live>) -> Self {
+        Self { live, ..self }
     }
 
     /// The last turn, for the dashboard, metrics and health.
@@ -234,7 +260,9 @@ impl<M: Metal + 'static> Engine<M> {
         let have = self.have(&view, true).await?;
         let Decided { view, have: _, findings, plan } = self.decide(view, have).await?;
         let files = self.pending(&view, &plan).await?;
-        Ok(Planned { tip, findings, plan, files })
+        let files = files.into_iter().map(|path| FileChange { path, before: None, after: None }).collect();
+        let (impacts, clusters, said) = (BTreeMap::new(), BTreeMap::new(), plan::Said::default());
+        Ok(Planned { tip, findings, plan, files, impacts, clusters, said })
     }
 
     /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`, or until

@@ -7,6 +7,7 @@ mod claim;
 mod draft;
 mod engine;
 mod history;
+mod live;
 mod message;
 mod options;
 mod outcome;
@@ -18,7 +19,8 @@ mod status;
 mod trigger;
 mod view;
 
-pub use engine::{Engine, Metals, Planned, Read, RunError};
+pub use engine::{Engine, FileChange, Metals, Planned, Read, RunError};
+pub use live::{Blind, Live, Look};
 pub use message::{Trailers, trailers};
 pub use options::Options;
 pub use outcome::{ClusterState, Commit, Due, Phase, Ran};

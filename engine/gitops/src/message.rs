@@ -3,7 +3,7 @@
 
 use git::Oid;
 use model::lock::Values;
-use model::request::{Done, FreeOutcome, Target};
+use model::request::{Done, FreeOutcome};
 use model::{ClusterId, ClusterLock, Digest, Origin};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ pub(crate) fn message(facts: &Facts<'_>) -> String {
     let _ = writeln!(text, "Fleet-Reason: {reason}");
     for (free, outcome) in &facts.done.frees {
         if *outcome == FreeOutcome::Freed {
-            let _ = writeln!(text, "Fleet-Freed: {} {} {}", free.cluster, free.slot, target(&free.target));
+            let _ = writeln!(text, "Fleet-Freed: {} {} {}", free.cluster, free.slot, free.target);
         }
     }
     let _ = writeln!(text, "Fleet-Inputs: {}", Digest::of(&inputs));
@@ -94,7 +94,8 @@ fn title(facts: &Facts<'_>) -> String {
 }
 
 fn values(values: &Values) -> String {
-    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _ } = values;
+    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _, empty_pools: _ } =
+        values;
     let mut parts = Vec::new();
     if let Some(network) = node_network {
         let prefixes: Vec<_> = network.prefixes.iter().map(ToString::to_string).collect();
@@ -121,14 +122,6 @@ fn origin(origin: Origin) -> &'static str {
         Origin::Adopted => "adopted",
         Origin::Delegated => "delegated",
         Origin::Spec => "spec",
-    }
-}
-
-fn target(target: &Target) -> String {
-    match target {
-        Target::Network(id) => id.to_string(),
-        Target::Ip { address, .. } => address.to_string(),
-        Target::Machine { id, .. } => id.to_string(),
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Options {
     pub metal_interval: Duration,
     /// This engine is alone: allocate and free without a claim where the server refuses claims.
     pub single_writer: bool,
+    /// Decides, plans and reports; writes nothing anywhere.
+    pub observe: bool,
     /// Drawn once per process; the tag of everything it allocates.
     pub attempt: Attempt,
     /// Named in claims, for people who wonder who holds one.
@@ -34,6 +36,7 @@ impl Options {
             git_interval: Self::GIT_INTERVAL,
             metal_interval: Self::METAL_INTERVAL,
             single_writer: false,
+            observe: false,
             attempt,
             host: host.to_owned(),
         }

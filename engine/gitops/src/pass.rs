@@ -79,7 +79,16 @@ impl<M: Metal + 'static> Engine<M> {
     fn plan_of(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
         let landed = self.known_clusters();
         let (attempt, now) = (&self.options.attempt, self.clock.now());
-        let setting = Setting { attempt, known_to_history: known, landed: &landed, now };
+        let (said, seen) = (plan::Said::default(), BTreeMap::new());
+        let setting = Setting {
+            attempt,
+            known_to_history: known,
+            landed: &landed,
+            now,
+            watch: &self.watch,
+            said: &said,
+            seen: &seen,
+        };
         plan::plan(&view.want, have, &setting)
     }
 

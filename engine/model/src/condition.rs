@@ -95,8 +95,10 @@ reasons! {
     HeldAfterRevert Intended,
     /// The output would change by a new binary alone, and that would replace machines (R1).
     RenderOutdated Intended,
-    /// The cluster is being deleted.
+    /// The cluster is being deleted; the message says what is waited for.
     Deleting Intended,
+    /// Its deletion is confirmed: removing the definition deletes it.
+    DeletionConfirmed Intended,
     /// The definition, the policy or the fleet has findings.
     InvalidDefinition Stalled,
     /// A hit by tag without our mark (R6).
@@ -135,8 +137,22 @@ reasons! {
     ImageGone Stalled,
     /// The adopted resource does not exist, or is somebody else's.
     AdoptionRefused Stalled,
-    /// A value that a lock holds was changed in the definition; that life is not built yet.
-    ChangeNotYet Stalled,
+    /// A value that cannot change was changed in the definition.
+    Immutable Stalled,
+    /// The change would replace machines or the firewall, and `rollout.allowReplacement` says never.
+    ReplacementNotAllowed Stalled,
+    /// More would be freed within an hour than the fleet allows (R16).
+    BudgetExceeded Stalled,
+    /// The branch does not descend from the last engine commit: nothing is deleted until a person acknowledges it.
+    HistoryRewritten Stalled,
+    /// Fewer machines are free than the cluster still needs; Cluster API waits for them.
+    WaitingForCapacity Waiting,
+    /// A new firewall is on its way; the old one serves until it has phoned home.
+    FirewallReplacing Waiting,
+    /// The firewall is dead or gone (R4).
+    FirewallUnhealthy Waiting,
+    /// The engine only looks (`--observe`).
+    Observing Intended,
     /// The definition was removed; nothing is deleted by that (I9).
     DefinitionRemoved Stalled,
     /// The Secret of the cloud controller manager has to be made by a person (R12).

@@ -64,12 +64,61 @@ pub struct DefinitionSpec {
     pub pools: Vec<PoolWish>,
     #[serde(default)]
     pub addons: AddonsWish,
+    #[serde(default, skip_serializing_if = "RolloutWish::is_default")]
+    pub rollout: RolloutWish,
+    #[serde(default, skip_serializing_if = "DeletionWish::is_default")]
+    pub deletion: DeletionWish,
     /// Changes of rendered objects, applied in this order, after those of overlays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patches: Vec<Patch>,
     /// Rendered as `Cluster.spec.paused`, and the engine leaves the cluster alone.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// How far a change may go by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutWish {
+    /// Whether a change of a definition, policy or overlay may replace machines or the firewall; `never` for production
+    /// and `always` else where absent (R1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_replacement: Option<AllowReplacement>,
+}
+
+impl RolloutWish {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AllowReplacement {
+    Never,
+    Always,
+}
+
+/// Removing a definition deletes nothing by itself (I9): first a commit confirms, then a later one removes the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeletionWish {
+    /// `true` refuses `confirm`, for clusters that nobody should delete by a slip. Without it `confirm` is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect: Option<bool>,
+    /// The cluster's name: from then on the definition's removal deletes the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
+    /// How long network and VIP are kept for a definition that comes back; 48 hours for production and none else where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_period: Option<Seconds>,
+}
+
+impl DeletionWish {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -303,6 +352,9 @@ pub struct FirewallWish {
     /// Networks in which the firewall gets a static address of its own (R17).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress: Vec<EgressWish>,
+    /// How long it may be dead, or take to phone home, before it is replaced; 20 minutes where absent (R4).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_timeout: Option<Seconds>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

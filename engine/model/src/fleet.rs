@@ -1,7 +1,7 @@
 //! `fleet.yaml`: projects, stages, management clusters, defaults. Written by people.
 
 use crate::ids::Label;
-use crate::{Cidr, FleetName, Namespace, PartitionId, ProjectId};
+use crate::{Cidr, FleetName, Namespace, PartitionId, ProjectId, Seconds};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,10 @@ pub struct FleetSpec {
     pub output: OutputSettings,
     #[serde(default)]
     pub commit: CommitSettings,
+    #[serde(default, skip_serializing_if = "FleetLimits::is_default")]
+    pub limits: FleetLimits,
+    #[serde(default, skip_serializing_if = "FleetDeletion::is_default")]
+    pub deletion: FleetDeletion,
     /// Nothing is written, in Git or metal-api, while true.
     #[serde(default)]
     pub paused: bool,
@@ -212,6 +216,10 @@ pub struct ManagementCluster {
     pub argocd: ArgocdSettings,
     #[serde(default, skip_serializing_if = "FluxSettings::is_default")]
     pub flux: FluxSettings,
+    /// By which name the engine's configuration has the access to it (`managementClusters` there); its own name where
+    /// absent. Without access deletions wait for `deletion.syncDelay`, and delegated values are not read back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<Label>,
     /// For role `metal`: the clusters of this fleet on which its metal-api runs. A cluster may not need itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<crate::ClusterName>,
@@ -352,12 +360,59 @@ pub enum Purpose {
     Production,
 }
 
+/// What one fleet may spend (R16).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FleetLimits {
+    /// Resources that are freed within an hour, duplicates and replaced firewalls not counted; beyond it a person
+    /// acknowledges `BudgetExceeded`.
+    pub frees_per_hour: u32,
+}
+
+impl Default for FleetLimits {
+    fn default() -> Self {
+        Self { frees_per_hour: 10 }
+    }
+}
+
+impl FleetLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What deletions wait for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FleetDeletion {
+    /// How long the VIP of a deleted cluster is kept before it is freed: metal-api hands a free address out at once.
+    pub vip_hold: Seconds,
+    /// How long each phase waits where the management cluster cannot be asked whether the one before was synced.
+    pub sync_delay: Seconds,
+}
+
+impl Default for FleetDeletion {
+    fn default() -> Self {
+        Self { vip_hold: Seconds::minutes(60), sync_delay: Seconds::minutes(15) }
+    }
+}
+
+impl FleetDeletion {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// How the engine commits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommitSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<CommitAuthor>,
+    /// The first line of the engine's commits: `{{title}}` is what happened, `{{reason}}` one word of it, `{{clusters}}`
+    /// their names and `{{fleet}}` the fleet's. `{{title}}` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// Author and committer of the engine's commits; `Ferrofleet <ferrofleet@localhost>` where absent.

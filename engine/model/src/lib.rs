@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod commit;
 pub mod condition;
 pub mod definition;
 pub mod digest;
@@ -10,6 +11,7 @@ pub mod finding;
 pub mod fleet;
 pub mod ids;
 pub mod images;
+pub mod live;
 pub mod lock;
 pub mod metal;
 pub mod net;
@@ -26,6 +28,7 @@ pub mod tree;
 pub mod want;
 
 pub use clock::{Clock, Timestamp};
+pub use commit::CommitId;
 pub use condition::{Condition, ConditionStatus, Reason};
 pub use definition::ClusterDefinition;
 pub use digest::Digest;

@@ -62,20 +62,73 @@ impl Resource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     Network(NetworkId),
-    Ip { address: IpAddr, allocation: Allocation },
-    Machine { id: MachineId, allocation: Allocation },
+    Ip {
+        address: IpAddr,
+        allocation: Allocation,
+    },
+    Machine {
+        id: MachineId,
+        allocation: Allocation,
+    },
+    /// An address of a cluster's services (R14): freed where it is ephemeral and of nothing else, else only its tags of
+    /// the cluster go.
+    Service {
+        address: IpAddr,
+        allocation: Allocation,
+    },
 }
 
-/// A duplicate that may go. Project, cluster, slot, fleet and allocation are read again just before (design, "Why one
-/// of each holds" 4).
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Network(id) => write!(f, "{id}"),
+            Self::Ip { address, .. } | Self::Service { address, .. } => write!(f, "{address}"),
+            Self::Machine { id, .. } => write!(f, "{id}"),
+        }
+    }
+}
+
+/// Why something may be freed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FreeReason {
+    /// The lock at the tip names this one for the slot.
+    Duplicate { of: String },
+    /// The next generation of the firewall has phoned home (R5).
+    Replaced { by: String },
+    /// Allocated by this process for a cluster that is gone from the tip.
+    Leftover,
+    /// A confirmed deletion, in its last phase.
+    Deletion,
+}
+
+impl FreeReason {
+    /// Whether it counts against `limits.freesPerHour` (R16).
+    pub fn is_counted(&self) -> bool {
+        matches!(self, Self::Deletion)
+    }
+}
+
+impl std::fmt::Display for FreeReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Duplicate { of } => write!(f, "a duplicate, the lock names {of}"),
+            Self::Replaced { by } => write!(f, "replaced by {by}"),
+            Self::Leftover => f.write_str("the definition is gone from the tip"),
+            Self::Deletion => f.write_str("the cluster was deleted"),
+        }
+    }
+}
+
+/// A resource that may go. Project, cluster, slot, fleet and allocation are read again just before (design, "Why one of
+/// each holds" 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Free {
     pub cluster: ClusterId,
+    /// Of an address of a service: the VIP's, which it follows in order.
     pub slot: Slot,
     pub project: ProjectId,
     pub target: Target,
-    /// What the lock names for the slot: the reason for this free.
-    pub instead_of: String,
+    pub why: FreeReason,
 }
 
 /// What became of one slot in a run.

@@ -31,6 +31,8 @@ pub const MANAGED_BY_PROVIDER: &str = "provider";
 pub const FLEET: &str = "fleet.metal-stack.io/fleet";
 pub const SLOT: &str = "fleet.metal-stack.io/slot";
 pub const ATTEMPT: &str = "fleet.metal-stack.io/attempt";
+/// On firewalls: the digest of the settings that it was made from.
+pub const INPUTS: &str = "fleet.metal-stack.io/inputs";
 
 /// Tags or labels of one resource. A tag without `=` has an empty value and prints without `=`.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -147,6 +149,11 @@ impl fmt::Debug for Tags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.to_strings()).finish()
     }
+}
+
+/// Whether a tag says that a service of this cluster uses the address (R14). The slash keeps `a.c10` out of `a.c1`.
+pub fn is_service_of(cluster: &str, key: &str, value: &str) -> bool {
+    key == SERVICE && value.strip_prefix(cluster).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// Who allocated a resource, for which fleet and slot, in which process.

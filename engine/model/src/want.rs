@@ -1,11 +1,11 @@
 //! What the tree says: every cluster with its effective settings, its lock, and what stops it.
 
 use crate::definition::{
-    ChartWish, CountOrPercent, FirewallMode, ManifestsWish, SlotMode, Taint, VersionWish, VipKind,
+    AllowReplacement, ChartWish, CountOrPercent, FirewallMode, ManifestsWish, SlotMode, Taint, VersionWish, VipKind,
 };
 use crate::fleet::{GitOpsTool, ProviderKind, Purpose};
 use crate::ids::Label;
-use crate::lock::Identity;
+use crate::lock::{ClusterTombstone, Identity};
 use crate::patch::PatchTarget;
 use crate::policy::{ImagePolicy, KubernetesVersion};
 use crate::rules::{EgressRule, IngressRule, Port, RuleComment};
@@ -27,6 +27,8 @@ pub struct Want {
     pub clusters: BTreeMap<ClusterId, Wanted>,
     /// Locks whose definition is gone or cannot be read; their values stay reserved, nothing is freed (I9).
     pub orphan_locks: BTreeMap<ClusterId, OrphanLock>,
+    /// What deleted clusters keep for a while, with the path of the document.
+    pub tombstones: BTreeMap<ClusterId, (String, Arc<ClusterTombstone>)>,
 }
 
 impl Want {
@@ -188,6 +190,19 @@ pub struct Effective {
     pub gitops: GitOpsTool,
     pub node_api_url: Option<String>,
     pub paused: bool,
+    #[serde(skip_serializing_if = "Setting::is_built_in")]
+    pub allow_replacement: Setting<AllowReplacement>,
+    /// Only what the lock does not record with the deletion itself.
+    #[serde(skip)]
+    pub deletion: DeletionSpec,
+}
+
+/// What people said of its deletion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletionSpec {
+    /// `deletion.confirm` names this cluster, and nothing protects it.
+    pub is_confirmed: bool,
+    pub grace_period: Setting<Seconds>,
 }
 
 /// A patch and where it is written.
@@ -273,6 +288,9 @@ pub struct FirewallSpec {
     pub node_api_port: Option<u16>,
     /// Networks in which it has a static address of its own (R17).
     pub egress: Vec<NetworkId>,
+    /// Not digested: it changes nothing in the firewall.
+    #[serde(skip)]
+    pub health_timeout: Setting<Seconds>,
 }
 
 /// Rules as they are sent and rendered: generated ones first, then what people wrote.
@@ -459,6 +477,11 @@ pub fn kube_vip_image(version: &str) -> String {
     format!("ghcr.io/kube-vip/kube-vip:{version}")
 }
 
+/// The digest of what a firewall of the engine is made from: another one means another firewall.
+pub fn firewall_inputs(effective: &Effective) -> Digest {
+    Digest::of(&(&effective.firewall, &effective.api_port))
+}
+
 /// The digests of the input fields of each machine-affecting object (R1): what people wrote and the lock's values that
 /// feed it, never a constant of this binary. Keys: `clusterNetwork`, `controlPlane`, `firewall`, `pool.<name>`.
 pub fn input_digests(
@@ -481,7 +504,7 @@ pub fn input_digests(
         api_port,
         cni: _,
         vip: _,
-        firewall,
+        firewall: _,
         control_plane,
         control_plane_drain: _,
         control_plane_health: _,
@@ -496,6 +519,8 @@ pub fn input_digests(
         gitops: _,
         node_api_url: _,
         paused: _,
+        allow_replacement: _,
+        deletion: _,
     } = effective;
     let version = version.to_string();
     let vip = values.vip.as_ref().map(|v| v.address);
@@ -525,7 +550,7 @@ pub fn input_digests(
     put("controlPlane".to_owned(), digest, further);
 
     let further = changes(&["MetalStackFirewallTemplate"], cluster.as_str());
-    put("firewall".to_owned(), Digest::of(&(firewall, api_port)), further);
+    put("firewall".to_owned(), firewall_inputs(effective), further);
 
     for pool in pools {
         let PoolSpec {

@@ -4,7 +4,7 @@
 use crate::Duplicate;
 use crate::index::{Hit, Index, ResourceRef};
 use model::lock::Values;
-use model::request::Free;
+use model::request::{Free, FreeReason};
 use model::{ClusterId, ClusterLock, FleetName, Have, Slot, Timestamp, tags};
 
 /// Older duplicates are never freed by the engine.
@@ -39,7 +39,7 @@ pub(crate) fn find(
                     slot: hit.mark().map_or_else(|| slot.clone(), |m| m.slot),
                     project: hit.project.clone(),
                     target: hit.resource.owned().target(),
-                    instead_of: named.clone(),
+                    why: FreeReason::Duplicate { of: named.clone() },
                 }),
                 Some((why_kept, waits)) => found.kept.push(Duplicate {
                     cluster: id.clone(),
@@ -56,7 +56,16 @@ pub(crate) fn find(
 
 /// The slots that a lock names, with the id of what fills them.
 fn named_slots(values: &Values) -> Vec<(Slot, String)> {
-    let Values { node_network, vip, egress_ips, firewall, kubernetes: _, images: _, autoscaled_pools: _ } = values;
+    let Values {
+        node_network,
+        vip,
+        egress_ips,
+        firewall,
+        kubernetes: _,
+        images: _,
+        autoscaled_pools: _,
+        empty_pools: _,
+    } = values;
     let mut slots = Vec::new();
     slots.extend(node_network.as_ref().map(|n| (Slot::Network, n.id.to_string())));
     slots.extend(vip.as_ref().map(|v| (Slot::Vip, v.address.to_string())));

@@ -58,7 +58,7 @@ impl Plan {
             frees: self
                 .frees
                 .iter()
-                .map(|f| format!("{} of {}: {:?}; the lock names {}", f.slot, f.cluster, f.target, f.instead_of))
+                .map(|f| format!("{} of {}: `{}`, {}", f.slot, f.cluster, f.target, f.why))
                 .collect(),
             duplicates: self
                 .duplicates

@@ -2,25 +2,34 @@
 //! A plan leaves the executor no choice; why something does not happen is data in it.
 #![forbid(unsafe_code)]
 
+mod capacity;
 mod cluster;
+mod deletion;
 mod duplicates;
 mod explain;
 mod index;
+mod losses;
 mod requests;
 mod settle;
 mod suspect;
 #[cfg(test)]
 mod tests;
+mod watch;
 
+pub use capacity::CapacityLine;
+pub use deletion::{Deleting, Next, endings};
 pub use explain::{ClusterLine, PlanView, StepLine};
+pub use losses::{Loss, LossKind};
 pub use settle::{fill, settle};
+pub use watch::{Question, Watch};
 
+use model::live::Seen;
 use model::request::{Free, Request, Resource};
 use model::{Attempt, ClusterId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is made in: facts of this process and of the history, none of them a choice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
     /// Drawn at process start; what carries it is our own.
     pub attempt: &'a Attempt,
@@ -30,6 +39,60 @@ pub struct Setting<'a> {
     /// Clusters whose locks landed once: theirs is never freed as a leftover, whatever became of the tree.
     pub landed: &'a BTreeSet<ClusterId>,
     pub now: Timestamp,
+    /// What earlier readings showed.
+    pub watch: &'a Watch,
+    /// What the branch's history says.
+    pub said: &'a Said,
+    /// Of clusters that are being deleted and of delegated slots, where there is access to their management cluster.
+    pub seen: &'a BTreeMap<ClusterId, Seen>,
+}
+
+/// A setting without history, earlier readings and management clusters: that of a mere folder.
+#[derive(Clone, Debug, Default)]
+pub struct Unknown {
+    clusters: BTreeSet<ClusterId>,
+    watch: Watch,
+    said: Said,
+    seen: BTreeMap<ClusterId, Seen>,
+}
+
+impl Unknown {
+    pub fn setting<'a>(&'a self, attempt: &'a Attempt, now: Timestamp) -> Setting<'a> {
+        let Self { clusters, watch, said, seen } = self;
+        Setting { attempt, known_to_history: clusters, landed: clusters, now, watch, said, seen }
+    }
+}
+
+/// What the branch's history says beside its tree.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Clusters whose newest engine-owned files a person reverted: nothing is done for them until their inputs change.
+    pub held: BTreeSet<ClusterId>,
+    /// What people accepted, as `<condition> <subject>` (`Fleet-Ack`).
+    pub acknowledged: BTreeSet<String>,
+    /// What people want instead of lost values (`Fleet-Recover`).
+    pub recover: BTreeMap<(ClusterId, Slot), Recover>,
+    /// When the present phase of a deletion, or the tombstone, was committed.
+    pub phase_since: BTreeMap<ClusterId, Timestamp>,
+    /// Resources that count against `limits.freesPerHour` and were freed within the last hour.
+    pub freed_within_hour: u32,
+    /// Why nothing is deleted: the tip does not descend from the last engine commit.
+    pub rewritten: Option<String>,
+}
+
+impl Said {
+    pub fn is_acknowledged(&self, reason: Reason, subject: impl std::fmt::Display) -> bool {
+        self.acknowledged.contains(&format!("{reason} {subject}"))
+    }
+}
+
+/// A person's answer to a lost value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recover {
+    /// Exactly the same address or prefix.
+    Same,
+    /// Whatever metal-api gives.
+    New,
 }
 
 /// What a run will do in metal-api, and why it does not do the rest.
@@ -46,6 +109,12 @@ pub struct Plan {
     pub orphans: Vec<Orphan>,
     /// Projects in which nothing is concluded or written (R15).
     pub suspect: BTreeMap<ProjectId, String>,
+    /// Clusters whose deletion is confirmed and whose definition is gone, and tombstones.
+    pub deletions: BTreeMap<ClusterId, Deleting>,
+    /// Committed values that metal-api does not have as they were committed.
+    pub losses: Vec<Loss>,
+    /// Where machines are wanted, how many, and whether they are there.
+    pub capacity: Vec<CapacityLine>,
     /// Part of metal-api did not answer: never green.
     pub incomplete: bool,
 }
@@ -115,11 +184,7 @@ pub struct Duplicate {
 impl Duplicate {
     /// One that could go, of a cluster that nobody defines any more.
     fn without_definition(free: Free) -> Self {
-        let id = match free.target {
-            model::request::Target::Network(id) => id.to_string(),
-            model::request::Target::Ip { address, .. } => address.to_string(),
-            model::request::Target::Machine { id, .. } => id.to_string(),
-        };
+        let id = free.target.to_string();
         Self { cluster: free.cluster, slot: free.slot, id, why_kept: "the cluster has no definition", waits: false }
     }
 }

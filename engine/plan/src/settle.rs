@@ -6,7 +6,7 @@ use model::fleet::ApiVersion;
 use model::lock::{EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Values, Vip};
 use model::metal::{Ip, IpKind};
 use model::request::{Done, Outcome, Resource};
-use model::want::{Effective, Wanted, input_digests};
+use model::want::{Effective, Wanted, firewall_inputs, input_digests};
 use model::{ClusterId, ClusterLock, Condition, ConditionStatus, Origin, Reason, Slot, Want};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -63,6 +63,7 @@ fn lock(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Op
         values,
         rendered,
         conditions,
+        deletion: before.and_then(|lock| lock.deletion.clone()),
     })
 }
 
@@ -119,6 +120,8 @@ pub fn fill(values: &mut Values, effective: &Effective, slot: &Slot, resource: &
                 image: machine.image.clone(),
                 networks: effective.firewall.networks.value.clone(),
                 origin,
+                inputs: (origin != Origin::Adopted).then(|| firewall_inputs(effective)),
+                successor: None,
             });
         }
         (Slot::Network | Slot::Vip | Slot::Egress(_) | Slot::Firewall(_), _) => return false,

@@ -3,7 +3,7 @@
 use crate::duplicates::why_kept;
 use crate::index::Index;
 use crate::{Orphan, Setting};
-use model::request::Free;
+use model::request::{Free, FreeReason};
 use model::{ClusterId, FleetName, Have, ProjectId, Want};
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
                 slot: mark.slot,
                 project: hit.project.clone(),
                 target: hit.resource.owned().target(),
-                instead_of: "nothing: the definition is gone from the tip".to_owned(),
+                why: FreeReason::Leftover,
             });
         } else if id.as_ref().is_some_and(known) {
             strays.orphans.push(Orphan {

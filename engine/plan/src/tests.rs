@@ -4,7 +4,7 @@ mod samples;
 
 use crate::{Plan, Setting, Step, plan, settle};
 use model::metal::{Gap, GapReason};
-use model::request::{Done, Outcome, Resource, Target};
+use model::request::{Done, FreeReason, Outcome, Resource, Target};
 use model::{ClusterId, ConditionStatus, Have, Origin, Reason, Slot, Want, tags};
 use proptest::prelude::*;
 use samples::*;
@@ -16,7 +16,9 @@ fn planned(want: &Want, have: &Have) -> Plan {
 
 fn planned_knowing(want: &Want, have: &Have, known: &BTreeSet<ClusterId>) -> Plan {
     let attempt = attempt();
-    plan(want, have, &Setting { attempt: &attempt, known_to_history: known, landed: known, now: time(10_000) })
+    let unknown = crate::Unknown::default();
+    let setting = unknown.setting(&attempt, time(10_000));
+    plan(want, have, &Setting { known_to_history: known, landed: known, ..setting })
 }
 
 fn actions(plan: &Plan, id: &str) -> Vec<String> {
@@ -301,14 +303,10 @@ proptest! {
         let unique: BTreeSet<_> = used.iter().collect();
         prop_assert_eq!(unique.len(), used.len());
         for free in &plan.frees {
-            let id = match &free.target {
-                Target::Network(id) => id.to_string(),
-                Target::Ip { address, .. } => address.to_string(),
-                Target::Machine { id, .. } => id.to_string(),
-            };
+            let id = free.target.to_string();
             prop_assert!(!used.contains(&id));
             prop_assert!(!["n0", "198.18.1.1"].contains(&id.as_str()));
-            prop_assert_ne!(&free.instead_of, &id);
+            prop_assert_ne!(&free.why, &FreeReason::Duplicate { of: id });
         }
     }
 

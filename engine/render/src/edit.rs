@@ -1,11 +1,13 @@
 //! Want and locks to the files of one commit: locks, complete output, namespaces. Nothing else is touched.
 
 use crate::delivery;
+use crate::impact::Impact;
 use crate::memo::{Memo, Written, is_file};
 use crate::patch::PatchError;
 use crate::render::{Output, complete, namespace, output};
 use model::digest::blob_id;
 use model::ids::Label;
+use model::lock::Ending;
 use model::want::Wanted;
 use model::{BlobId, ClusterId, ClusterLock, Fleet, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
 use std::borrow::Cow;
@@ -29,6 +31,8 @@ pub struct Edited {
     pub obstructed: BTreeMap<ClusterId, String>,
     /// Clusters whose patches cannot be applied: their output stays as it is, their lock is written.
     pub unpatched: BTreeMap<ClusterId, Vec<PatchError>>,
+    /// What changed output does to machines; only of clusters whose output changes.
+    pub impacts: BTreeMap<ClusterId, Vec<Impact>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -39,18 +43,35 @@ pub enum EditError {
     Unreadable { path: String, source: ReadError },
 }
 
+/// What is known after a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Settled<'a> {
+    pub locks: &'a BTreeMap<ClusterId, ClusterLock>,
+    /// What is left of clusters that are being deleted.
+    pub endings: &'a BTreeMap<ClusterId, Ending>,
+}
+
+impl<'a> Settled<'a> {
+    /// Where no cluster is being deleted.
+    pub fn live(locks: &'a BTreeMap<ClusterId, ClusterLock>) -> Self {
+        static NONE: BTreeMap<ClusterId, Ending> = BTreeMap::new();
+        Self { locks, endings: &NONE }
+    }
+}
+
 /// Writes what differs from `tip`: each lock of `locks`, and the output of each cluster whose slots are all known (R7).
 /// `previous` is the tip with engine-owned files as the last engine commit has them: what R1 keeps is taken from there.
 /// A cluster without an entry in `locks`, or blocked, is not touched; one that is paused gets its output with
 /// `spec.paused`. One file at a time goes through `sink`.
 pub fn edit(
     want: &Want,
-    locks: &BTreeMap<ClusterId, ClusterLock>,
+    settled: Settled<'_>,
     previous: &Tree,
     tip: &Tree,
     memo: &mut Memo,
     sink: &mut dyn Sink,
 ) -> Result<Edited, EditError> {
+    let Settled { locks, endings: _ } = settled;
     let Some(fleet) = want.fleet.as_deref().filter(|fleet| !fleet.spec.paused) else { return Ok(Edited::default()) };
     let mut output = delivery::Output::default();
     previous.below("rendered").for_each(|entry| output.add(&entry.path));

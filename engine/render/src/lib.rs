@@ -1,8 +1,9 @@
 //! Definitions and locks to files: Cluster API manifests and the locks themselves.
 #![forbid(unsafe_code)]
 
-pub use edit::{EditError, Edited, edit, is_ours};
+pub use edit::{EditError, Edited, Settled, edit, is_ours};
 pub use images::{BillEntry, Fetched, images, unmapped};
+pub use impact::{Effect, Impact};
 pub use lock_file::lock;
 pub use memo::Memo;
 pub use patch::{PatchError, PatchFault};
@@ -14,6 +15,7 @@ mod edit;
 mod emit;
 mod facts;
 mod images;
+mod impact;
 mod keep;
 mod kinds;
 mod lock_file;

@@ -42,6 +42,7 @@ pub fn placeholder_lock(wanted: &Wanted) -> ClusterLock {
         values,
         rendered: committed.map(|lock| lock.rendered.clone()).unwrap_or_default(),
         conditions: Vec::new(),
+        deletion: None,
     }
 }
 
@@ -73,6 +74,8 @@ fn firewall(wanted: &Wanted) -> Option<Firewall> {
         image: wish.image.value.clone(),
         networks: wish.networks.value.clone(),
         origin: Origin::Allocated,
+        inputs: None,
+        successor: None,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::output::{self, findings, talk};
 use crate::source::Fleet;
 use crate::wiring::{self, Common, FleetSettings, MetalSettings, SystemClock};
 use crate::worktree;
-use ::plan::{Plan, PlanView, Setting};
+use ::plan::{Plan, PlanView};
 use clap::Args;
 use model::condition::ReasonKind;
 use model::request::Done;
@@ -108,7 +108,8 @@ async fn of_repository(url: &str, args: &RepoArgs) -> anyhow::Result<Planned> {
     let common = Common::new(gitops::Options::CLAIM_TIME, wiring::cache_dir(args.cache_dir.clone()))?;
     let metals = MetalSettings::new(None)?.clients(common.claim_time)?;
     let mut engine = wiring::engine(&fleet, &common, metals, Arc::new(metal_api::Unobserved))?;
-    let gitops::Planned { tip, findings, plan, files } = engine.plan().await?;
+    let gitops::Planned { tip, findings, plan, files, .. } = engine.plan().await?;
+    let files = files.into_iter().map(|file| file.path).collect();
     Ok(Planned { tip: Some(tip), plan, files, findings })
 }
 
@@ -127,9 +128,8 @@ async fn of_folder(dir: &Path) -> anyhow::Result<Planned> {
     findings.extend(from_metal);
     let attempt = Common::new(gitops::Options::CLAIM_TIME, PathBuf::new())?.attempt;
     // A folder has no history: clusters that it does not know make their project suspect.
-    let (known_to_history, landed) = (&BTreeSet::new(), &BTreeSet::new());
-    let setting = Setting { attempt: &attempt, known_to_history, landed, now };
-    let plan = ::plan::plan(&want, &have, &setting);
+    let unknown = ::plan::Unknown::default();
+    let plan = ::plan::plan(&want, &have, &unknown.setting(&attempt, now));
     let files = files(&want, &plan, &tree)?;
     Ok(Planned { tip: None, plan, files, findings })
 }
@@ -138,7 +138,8 @@ async fn of_folder(dir: &Path) -> anyhow::Result<Planned> {
 fn files(want: &Want, plan: &Plan, tree: &Tree) -> anyhow::Result<Vec<String>> {
     let locks = ::plan::settle(want, plan, &Done::default());
     let mut paths = Paths { tree, changed: BTreeSet::new() };
-    let edited = render::edit(want, &locks, tree, tree, &mut render::Memo::default(), &mut paths)?;
+    let edited =
+        render::edit(want, render::Settled::live(&locks), tree, tree, &mut render::Memo::default(), &mut paths)?;
     for (cluster, path) in &edited.obstructed {
         talk::warning(&format!("{path} lies where the output of {cluster} must be written; move it away"));
     }

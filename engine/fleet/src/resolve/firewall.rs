@@ -8,7 +8,10 @@ use crate::rules::{IMAGE, SIZE, choice};
 use model::definition::{FirewallWish, RulePreset, RulesWish};
 use model::policy::OfferedPartition;
 use model::want::{FirewallSpec, Origin, Setting, image_version};
-use model::{ImageId, SizeId};
+use model::{ImageId, Seconds, SizeId};
+
+/// How long a firewall may be dead before it is replaced (R4).
+const HEALTH_TIMEOUT: Seconds = Seconds::minutes(20);
 
 pub(super) fn firewall(
     from: &Sources<'_>,
@@ -16,7 +19,8 @@ pub(super) fn firewall(
     partition: &OfferedPartition,
     report: &mut Report<'_>,
 ) -> Option<FirewallSpec> {
-    let FirewallWish { mode, machine_id, size, image, networks, rules, egress } = &from.definition.spec.firewall;
+    let FirewallWish { mode, machine_id, size, image, networks, rules, egress, health_timeout } =
+        &from.definition.spec.firewall;
     let RulesWish { presets, egress: written_egress, ingress: written_ingress } = rules;
     let metal = &from.around.fleet.spec.metal;
     let offer = Offer { from, chosen, partition };
@@ -37,6 +41,8 @@ pub(super) fn firewall(
         node_api_cidrs: metal.node_api_cidrs.clone(),
         node_api_port: metal.node_api_url.as_ref().map(|url| url.port()),
         egress: egress.iter().map(|e| e.network.clone()).collect(),
+        health_timeout: from
+            .written_or("spec.firewall.healthTimeout", health_timeout.as_ref(), || Setting::built_in(HEALTH_TIMEOUT)),
     })
 }
 

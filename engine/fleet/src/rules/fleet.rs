@@ -12,7 +12,17 @@ use std::collections::BTreeSet;
 
 /// `clusters` are the names of all that is defined.
 pub(crate) fn fleet(fleet: &Fleet, clusters: &BTreeSet<&str>, report: &mut Report<'_>) {
-    let FleetSpec { metal, addons: _, management_clusters, stages, output: _, commit: _, paused: _ } = &fleet.spec;
+    let FleetSpec {
+        metal,
+        addons: _,
+        management_clusters,
+        stages,
+        output: _,
+        commit: _,
+        limits: _,
+        deletion: _,
+        paused: _,
+    } = &fleet.spec;
     for (field, length) in [
         ("spec.metal.projects", metal.projects.len()),
         ("spec.managementClusters", management_clusters.len()),

@@ -56,7 +56,8 @@ pub(super) fn identity(case: &mut Case<'_>) {
 /// I5: what was resolved does not change silently.
 pub(super) fn values(case: &mut Case<'_>) {
     let Some(lock) = case.lock else { return };
-    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _ } = &lock.values;
+    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _, empty_pools: _ } =
+        &lock.values;
     let mut held = Held { report: &mut case.report };
     let e = case.effective;
     if let Some(nodes) = node_network {
@@ -108,7 +109,7 @@ pub(super) fn autoscaled_back(case: &mut Case<'_>) {
             case.report
                 .error(AUTOSCALED_BACK, &format!("spec.pools[{index}].replicas"), message)
                 .mend(format!("set min and max to {count} instead: then there are that many"))
-                .reason(Reason::ChangeNotYet);
+                .reason(Reason::Immutable);
         }
     }
 }
@@ -124,7 +125,7 @@ impl Held<'_, '_> {
             self.report
                 .error(VALUE_CHANGED, field, format!("{what}: resolved as {was}, and cannot change to {is} yet"))
                 .mend(format!("set it back to {was}"))
-                .reason(Reason::ChangeNotYet);
+                .reason(Reason::Immutable);
         }
     }
 
@@ -205,14 +206,14 @@ pub(super) fn machines(case: &mut Case<'_>) {
                 case.report
                     .error(MACHINES_CHANGED, &field, message)
                     .mend("set it back; changes of running machines are not built yet")
-                    .reason(Reason::ChangeNotYet);
+                    .reason(Reason::Immutable);
             }
             None => {
                 let name = object.strip_prefix("pool.").unwrap_or(object);
                 case.report
                     .error(POOL_REMOVED, "spec.pools", format!("pool `{name}` was removed, and its machines are there"))
                     .mend(format!("put pool `{name}` back, with replicas: 0 to free its machines"))
-                    .reason(Reason::ChangeNotYet);
+                    .reason(Reason::Immutable);
             }
         }
     }

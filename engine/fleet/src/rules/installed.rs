@@ -147,7 +147,7 @@ impl Says<'_, '_> {
         let mut issue = self.cluster.error(rule, field, message);
         if is_vital && !self.cluster.effective.allow_reinstall {
             issue.mend = "set it back; or set spec.addons.allowReinstall to true, and expect an outage".to_owned();
-            issue.reason = Some(Reason::ChangeNotYet);
+            issue.reason = Some(Reason::Immutable);
         } else {
             issue.severity = Severity::Warning;
             issue.mend = "set it back where that is not what you want".to_owned();

@@ -128,10 +128,13 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
             image: "firewall-ubuntu-3.0.20251101".parse().unwrap(),
             networks: e.firewall.networks.value.clone(),
             origin: Origin::Allocated,
+            inputs: None,
+            successor: None,
         }),
         kubernetes: Some(model::lock::Kubernetes { version: e.version.clone() }),
         images: Default::default(),
         autoscaled_pools: vec![],
+        empty_pools: vec![],
     };
     let lock = ClusterLock {
         api_version: <_>::default(),
@@ -141,6 +144,7 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
         rendered: input_digests(wanted.id.name(), e, &values),
         values,
         conditions: vec![],
+        deletion: None,
     };
     (wanted.lock_path.clone(), lock)
 }

@@ -42,6 +42,8 @@ pub(super) fn tell(teller: &mut Teller<'_>) {
         gitops: _,
         node_api_url: _,
         paused,
+        allow_replacement,
+        deletion,
     } = &*effective;
     teller.given("metadata.labels", (!labels.is_empty()).then_some(labels));
     let name = match flavor.value {
@@ -77,6 +79,8 @@ pub(super) fn tell(teller: &mut Teller<'_>) {
     teller.given("spec.addons.extra", (!charts.is_empty()).then_some(charts));
     teller.given("spec.addons.manifests", (!manifests.is_empty()).then_some(manifests));
     teller.say("spec.addons.allowReinstall", allow_reinstall, Or::BuiltIn);
+    teller.say("spec.rollout.allowReplacement", allow_replacement.value, Or::BuiltIn);
+    teller.say("spec.deletion.gracePeriod", deletion.grace_period.value, Or::BuiltIn);
     patches(teller);
     teller.say("spec.paused", paused, Or::BuiltIn);
 }
@@ -195,6 +199,7 @@ fn firewall(teller: &mut Teller<'_>, firewall: &FirewallSpec) {
         node_api_cidrs: _,
         node_api_port: _,
         egress,
+        health_timeout,
     } = firewall;
     teller.say("spec.firewall.mode", mode.value, Or::BuiltIn);
     let locked = values(teller).and_then(|v| v.firewall.as_ref());
@@ -214,6 +219,7 @@ fn firewall(teller: &mut Teller<'_>, firewall: &FirewallSpec) {
         teller.say("spec.firewall.networks", &networks.value, default);
         let presets: &[RulePreset] = if base_rules.value { &[RulePreset::Base] } else { &[] };
         teller.say("spec.firewall.rules.presets", presets, Or::BuiltIn);
+        teller.say("spec.firewall.healthTimeout", health_timeout.value, Or::BuiltIn);
     }
     teller.given("spec.firewall.rules.egress", (!written_egress.is_empty()).then_some(written_egress));
     teller.given("spec.firewall.rules.ingress", (!written_ingress.is_empty()).then_some(written_ingress));

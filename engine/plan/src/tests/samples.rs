@@ -67,6 +67,8 @@ fn fleet() -> Fleet {
             stages: vec![],
             output: <_>::default(),
             commit: model::fleet::CommitSettings::default(),
+            limits: <_>::default(),
+            deletion: <_>::default(),
             paused: false,
         },
     }
@@ -113,6 +115,7 @@ fn effective() -> Effective {
             node_api_cidrs: vec![],
             node_api_port: None,
             egress: vec![],
+            health_timeout: Setting::built_in(model::Seconds::minutes(20)),
         },
         control_plane: machines.clone(),
         control_plane_drain: Setting::built_in(model::Seconds::minutes(10)),
@@ -138,6 +141,11 @@ fn effective() -> Effective {
         gitops: <_>::default(),
         node_api_url: None,
         paused: false,
+        allow_replacement: Setting::built_in(model::definition::AllowReplacement::Always),
+        deletion: model::want::DeletionSpec {
+            is_confirmed: false,
+            grace_period: Setting::built_in(model::Seconds::new(0)),
+        },
     }
 }
 
@@ -183,6 +191,7 @@ pub(super) fn lock(want: &mut Want, id: &str, values: Values) {
         values,
         rendered: BTreeMap::new(),
         conditions: vec![],
+        deletion: None,
     }));
 }
 
@@ -204,6 +213,8 @@ pub(super) fn values(network: &str, vip: &str, firewall: u32) -> Values {
             image: ImageId::parse("firewall-ubuntu-3.0.20251101").unwrap(),
             networks: vec![id("internet")],
             origin: Origin::Allocated,
+            inputs: None,
+            successor: None,
         }),
         ..Values::default()
     }

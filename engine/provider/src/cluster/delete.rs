@@ -120,7 +120,7 @@ fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
         return None;
     }
     let id = observed.service_id();
-    let is_own = |(key, value): &(&str, &str)| is_service_of(&id, key, value);
+    let is_own = |(key, value): &(&str, &str)| tags::is_service_of(&id, key, value);
     let own: Vec<(&str, &str)> = ip.tags.iter().filter(is_own).collect();
     let (_, service) = own.first()?;
     let others = ip.tags.iter().any(|tag| !is_own(&tag));
@@ -138,11 +138,7 @@ fn of_service(observed: &Observed, ip: &Ip) -> Option<Action> {
 
 /// The tags without those of this cluster's services.
 pub(super) fn without_services(id: &str, tags: &Tags) -> Tags {
-    tags.without(|key, value| is_service_of(id, key, value))
-}
-
-fn is_service_of(id: &str, key: &str, value: &str) -> bool {
-    key == tags::SERVICE && value.strip_prefix(id).is_some_and(|rest| rest.starts_with('/'))
+    tags.without(|key, value| tags::is_service_of(id, key, value))
 }
 
 fn of_control_plane(observed: &Observed, ip: &Ip) -> Option<Action> {

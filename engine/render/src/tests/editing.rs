@@ -1,6 +1,7 @@
 //! What an edit writes, and all that it leaves alone.
 
 use super::fixtures::*;
+use crate::Settled;
 use crate::{Edited, Memo, edit};
 use model::tree::MemoryTree;
 use model::want::{Blocked, Flavor};
@@ -30,7 +31,7 @@ impl Sink for Counting<'_> {
 fn run(want: &Want, locks: &BTreeMap<ClusterId, ClusterLock>, files: &mut MemoryTree, memo: &mut Memo) -> Edited {
     let tip = files.tree();
     let mut sink = Counting { files, calls: 0 };
-    let edited = edit(want, locks, &tip, &tip, memo, &mut sink).unwrap();
+    let edited = edit(want, Settled::live(locks), &tip, &tip, memo, &mut sink).unwrap();
     assert_eq!(sink.calls, edited.files, "every call changes a file");
     edited
 }
@@ -78,7 +79,7 @@ fn one_changed_cluster_is_written_alone_and_others_are_not_read_again() {
     let others: Vec<_> = want.clusters.values().filter(|w| w.id != ids(&["shop"])[0]).cloned().collect();
     let unchanged = super::fixtures::want(others);
     assert_eq!(
-        edit(&unchanged, &locks(&unchanged), &closed, &closed, &mut memo, &mut files).unwrap(),
+        edit(&unchanged, Settled::live(&locks(&unchanged)), &closed, &closed, &mut memo, &mut files).unwrap(),
         Edited::default()
     );
 
@@ -214,7 +215,9 @@ fn a_persons_edit_that_only_the_tip_has_is_written_over() {
     let theirs = String::from_utf8(files.files[path].clone()).unwrap().replace("replicas: 2", "replicas: 7");
     // What they wrote is what is rendered now; the caller puts the old bytes back first, and the edit corrects that.
     tip.files.insert(path.to_owned(), theirs.clone().into_bytes());
-    let result = edit(&want, &locks(&want), &files.tree(), &tip.tree(), &mut Memo::default(), &mut edited).unwrap();
+    let result =
+        edit(&want, Settled::live(&locks(&want)), &files.tree(), &tip.tree(), &mut Memo::default(), &mut edited)
+            .unwrap();
     assert_eq!(edited.files[path], theirs.into_bytes());
     assert_eq!((result.files, result.changed.len()), (0, 0));
 }

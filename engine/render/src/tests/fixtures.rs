@@ -79,6 +79,7 @@ fn firewall() -> FirewallSpec {
         node_api_cidrs: vec![cidr("203.0.113.10/32")],
         node_api_port: Some(443),
         egress: Vec::new(),
+        health_timeout: Setting::built_in(model::Seconds::minutes(20)),
     }
 }
 
@@ -135,6 +136,11 @@ fn effective(flavor: Flavor) -> Effective {
         gitops: <_>::default(),
         node_api_url: Some("https://metal.example.com/metal".to_owned()),
         paused: false,
+        allow_replacement: Setting::built_in(model::definition::AllowReplacement::Always),
+        deletion: model::want::DeletionSpec {
+            is_confirmed: false,
+            grace_period: Setting::built_in(model::Seconds::new(0)),
+        },
     }
 }
 
@@ -201,10 +207,13 @@ pub(super) fn lock_of(wanted: &Wanted) -> ClusterLock {
             image: ImageId::parse("firewall-ubuntu-3.0.20251101").unwrap(),
             networks: effective.firewall.networks.value.clone(),
             origin: model::Origin::Allocated,
+            inputs: None,
+            successor: None,
         }),
         kubernetes: Some(Kubernetes { version: effective.version.clone() }),
         images: BTreeMap::from([("ubuntu".to_owned(), effective.control_plane.image.id.clone())]),
         autoscaled_pools: Vec::new(),
+        empty_pools: Vec::new(),
     };
     ClusterLock {
         api_version: ApiVersion::V1Alpha1,
@@ -214,6 +223,7 @@ pub(super) fn lock_of(wanted: &Wanted) -> ClusterLock {
         values,
         rendered: BTreeMap::new(),
         conditions: vec![Condition::resolved(ConditionStatus::True, Reason::AllValuesKnown, "")],
+        deletion: None,
     }
 }
 
@@ -231,7 +241,13 @@ pub(super) fn want(clusters: impl IntoIterator<Item = Wanted>) -> Want {
     }))
     .unwrap();
     let clusters = clusters.into_iter().map(|wanted| (wanted.id.clone(), wanted)).collect();
-    Want { fleet: Some(Arc::new(fleet)), fleet_is_refused: false, clusters, orphan_locks: BTreeMap::new() }
+    Want {
+        fleet: Some(Arc::new(fleet)),
+        fleet_is_refused: false,
+        clusters,
+        orphan_locks: BTreeMap::new(),
+        tombstones: BTreeMap::new(),
+    }
 }
 
 pub(super) fn locks(want: &Want) -> BTreeMap<ClusterId, ClusterLock> {
@@ -253,7 +269,15 @@ pub(super) fn committed(wanted: Wanted) -> (Wanted, MemoryTree) {
     let want = want([wanted]);
     let mut files = MemoryTree::default();
     let empty = files.tree();
-    let edited = crate::edit(&want, &locks(&want), &empty, &empty, &mut crate::Memo::default(), &mut files).unwrap();
+    let edited = crate::edit(
+        &want,
+        crate::Settled::live(&locks(&want)),
+        &empty,
+        &empty,
+        &mut crate::Memo::default(),
+        &mut files,
+    )
+    .unwrap();
     assert_eq!(edited.changed, std::slice::from_ref(&id));
     let mut want = reloaded(want, &files);
     (want.clusters.remove(&id).unwrap(), files)

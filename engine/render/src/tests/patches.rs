@@ -316,16 +316,16 @@ fn i6_a_cluster_whose_patches_fail_keeps_its_output_and_gets_its_lock() {
     let mut locks = locks(&want);
     let mut memo = crate::Memo::default();
     let tip = files.tree();
-    let edited = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    let edited = crate::edit(&want, crate::Settled::live(&locks), &tip, &tip, &mut memo, &mut files).unwrap();
     assert_eq!((edited.files, edited.changed.len(), &files), (0, 0, &before));
     assert_eq!(edited.unpatched.values().map(Vec::len).collect::<Vec<_>>(), [1]);
 
     // What was allocated meanwhile is not lost, and the memo says what was said before.
     locks.values_mut().for_each(|lock| lock.values.firewall.as_mut().unwrap().generation = 2);
-    let edited = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    let edited = crate::edit(&want, crate::Settled::live(&locks), &tip, &tip, &mut memo, &mut files).unwrap();
     assert_eq!((edited.files, edited.unpatched.len()), (1, 1));
     let tip = files.tree();
-    let again = crate::edit(&want, &locks, &tip, &tip, &mut memo, &mut files).unwrap();
+    let again = crate::edit(&want, crate::Settled::live(&locks), &tip, &tip, &mut memo, &mut files).unwrap();
     assert_eq!((again.files, again.unpatched), (0, edited.unpatched));
 }
 

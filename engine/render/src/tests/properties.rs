@@ -191,7 +191,7 @@ proptest! {
         let locks = BTreeMap::from([(wanted.id.clone(), lock)]);
         let edit = |want: &model::Want, files: &mut MemoryTree, memo: &mut Memo| {
             let tip = files.tree();
-            crate::edit(want, &locks, &tip, &tip, memo, files).unwrap().files
+            crate::edit(want, crate::Settled::live(&locks), &tip, &tip, memo, files).unwrap().files
         };
         let (mut files, mut memo, dir) = (MemoryTree::default(), Memo::default(), wanted.output_dir());
         prop_assert!(edit(&want([wanted]), &mut files, &mut memo) > 0);
