@@ -6,9 +6,10 @@ use allocate::Gate;
 use git::{Expect, Oid, Push, Refusal, RefusalKind, Repo, Worker};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const TIME: &str = "Claim-Time";
 

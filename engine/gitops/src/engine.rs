@@ -17,8 +17,9 @@ use plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A lost race is started over on the new tip this often, or for this long, whichever comes first.
 const TRIES: u32 = 8;

@@ -15,7 +15,8 @@ use plan::{Plan, Setting};
 use render::Edited;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How a pass ended.
 #[derive(Debug)]

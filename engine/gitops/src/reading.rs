@@ -9,7 +9,8 @@ use model::{ClusterId, Have};
 use plan::Plan;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What has not answered in this time is a gap of its clusters.
 const GATHER: Duration = Duration::from_secs(5);
