@@ -65,7 +65,7 @@ fn servers() {
     let names: Vec<String> = (0..SERVERS).map(|n| format!("load-{n:04}")).collect();
     in_parallel(&names, |name| site.machine("load", name, Role::Worker));
     let applied = began.elapsed();
-    let provisioned = until_provisioned(&site, SERVERS, began);
+    let provisioned = until_provisioned(&site, "MetalStackMachine", SERVERS, began);
     let allocated = site.servers_of("machine").len();
     assert_eq!(allocated, SERVERS, "one server each");
     println!(
@@ -84,6 +84,7 @@ fn steady(clusters: usize) {
     let began = Instant::now();
     let names: Vec<String> = (0..clusters).map(|n| format!("c{n:04}")).collect();
     in_parallel(&names, |name| site.cluster_with_firewall(name, &json!({})));
+    until_provisioned(&site, "MetalStackCluster", clusters, began);
     in_parallel(&names, |name| site.until_core_knows(name));
     println!("{clusters} clusters provisioned after {:.0} s", secs(began.elapsed()));
     in_parallel(&names, |name| {
@@ -91,7 +92,7 @@ fn steady(clusters: usize) {
             site.machine(name, &format!("{name}-{n}"), if n == 0 { Role::ControlPlane } else { Role::Worker });
         }
     });
-    until_provisioned(&site, machines, began);
+    until_provisioned(&site, "MetalStackMachine", machines, began);
     println!("{machines} machines provisioned after {:.0} s", secs(began.elapsed()));
     // What came last is looked at once more; then whole intervals without haste.
     until_lists(&site, 1);
@@ -121,18 +122,18 @@ fn in_parallel(names: &[String], work: impl Fn(&str) + Sync) {
     });
 }
 
-fn until_provisioned(site: &Site, wanted: usize, began: Instant) -> Duration {
+fn until_provisioned(site: &Site, kind: &str, wanted: usize, began: Instant) -> Duration {
     let end = Instant::now() + Duration::from_secs(1800);
     loop {
         let is = |object: &Value| {
             object["status"]["initialization"]["provisioned"] == true
                 && condition(object, "Ready").is_some_and(|c| c["status"] == "True")
         };
-        let provisioned = site.list("MetalStackMachine").iter().filter(|object| is(object)).count();
+        let provisioned = site.list(kind).iter().filter(|object| is(object)).count();
         if provisioned >= wanted {
             return began.elapsed();
         }
-        assert!(Instant::now() < end, "{provisioned} of {wanted} are provisioned");
+        assert!(Instant::now() < end, "{provisioned} of {wanted} {kind}s are provisioned");
         std::thread::park_timeout(Duration::from_millis(250));
     }
 }
