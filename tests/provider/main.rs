@@ -18,4 +18,5 @@ mod moving;
 mod quiet;
 mod rights;
 mod takeover;
+mod weather;
 mod whole;
