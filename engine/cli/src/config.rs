@@ -2,9 +2,11 @@
 //! files and variables that do.
 
 use crate::exit::Usage;
+use crate::kube::KubeArgs;
 use anyhow::Context as _;
 use git::{Credentials, Source};
 use metal_api::Secret;
+use model::ids::Label;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,6 +23,10 @@ pub(crate) struct Config {
     /// By the names that `fleet.yaml` uses in `spec.metal.credentials`.
     #[serde(default)]
     pub(crate) metal: BTreeMap<String, MetalEntry>,
+    /// By the names that `fleet.yaml` uses in `spec.managementClusters[].kubeconfig`, or by those of the management
+    /// clusters themselves.
+    #[serde(default)]
+    pub(crate) management_clusters: BTreeMap<Label, ManagementEntry>,
     #[serde(default)]
     pub(crate) listen: Option<SocketAddr>,
     #[serde(default)]
@@ -75,6 +81,14 @@ pub(crate) struct MetalEntry {
     auth_type: Option<String>,
 }
 
+/// How a management cluster is reached; without a file as kubectl would, or by the service account of this pod.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(crate) struct ManagementEntry {
+    kubeconfig_file: Option<PathBuf>,
+    context: Option<String>,
+}
+
 fn main_branch() -> String {
     "main".to_owned()
 }
@@ -101,7 +115,7 @@ impl Config {
         let config: Self = serde_saphyr::from_str(text).map_err(|e| {
             Usage::new(
                 e.to_string(),
-                "a configuration has fleets, metal, listen and cacheDir; see `ferrofleet run --help`",
+                "a configuration has fleets, metal, managementClusters, listen and cacheDir; see `ferrofleet run --help`",
             )
         })?;
         if config.fleets.is_empty() {
@@ -111,8 +125,9 @@ impl Config {
     }
 
     fn paths(&mut self, mut change: impl FnMut(&mut PathBuf)) {
-        let Self { fleets, metal, listen: _, cache_dir } = self;
+        let Self { fleets, metal, management_clusters, listen: _, cache_dir } = self;
         cache_dir.iter_mut().for_each(&mut change);
+        management_clusters.values_mut().filter_map(|m| m.kubeconfig_file.as_mut()).for_each(&mut change);
         metal.values_mut().for_each(|m| change(&mut m.hmac_file));
         for fleet in fleets {
             fleet.credentials.paths(&mut change);
@@ -157,6 +172,12 @@ impl CredentialsEntry {
     }
 }
 
+impl ManagementEntry {
+    pub(crate) fn args(&self) -> KubeArgs {
+        KubeArgs { kubeconfig: self.kubeconfig_file.clone(), context: self.context.clone() }
+    }
+}
+
 impl MetalEntry {
     pub(crate) fn credentials(&self) -> Result<metal_api::Credentials, Usage> {
         let key = Secret::file(&self.hmac_file);
@@ -181,6 +202,7 @@ mod tests {
     const EXAMPLE: &str = "
 fleets: [{repo: https://git.example.com/fleet.git, branch: main, gitInterval: 15s, metalInterval: 5m, credentials: {usernameFile: user, passwordFile: /token}}]
 metal: {default: {url: https://metal.example.com/metal, hmacFile: hmac, authType: Metal-Edit}}
+managementClusters: {mgmt-muc: {kubeconfigFile: mgmt.kubeconfig, context: admin}, here: {}}
 listen: 127.0.0.1:9440
 cacheDir: /var/cache/ferrofleet
 ";
@@ -200,6 +222,10 @@ cacheDir: /var/cache/ferrofleet
         assert_eq!((user.to_str(), token.to_str()), (Some("/etc/ferrofleet/user"), Some("/token")));
         let metal = config.metal["default"].credentials().unwrap();
         assert!(matches!(metal, metal_api::Credentials::Hmac { auth_type: metal_api::AuthType::Edit, .. }));
+        let access = |name: &str| config.management_clusters[name].args();
+        let muc = access("mgmt-muc");
+        assert_eq!(muc.kubeconfig.as_deref(), Some(Path::new("/etc/ferrofleet/mgmt.kubeconfig")));
+        assert_eq!((muc.context.as_deref(), access("here").kubeconfig), (Some("admin"), None));
         assert_eq!(config.listen, Some("127.0.0.1:9440".parse().unwrap()));
     }
 
@@ -208,6 +234,7 @@ cacheDir: /var/cache/ferrofleet
         for (bad, expected) in [
             ("fleets: []", "names no fleet"),
             ("fleets: [{repo: x}]\nmetall: {}", "metall"),
+            ("fleets: [{repo: x}]\nmanagementClusters: {a: {kubeconfig: x}}", "kubeconfig"),
             ("fleets: [{repo: x, gitInterval: soon}]", "a duration is written like"),
             ("fleets: [{repo: x}]\nmetal: {default: {url: x, hmac: secret}}", "hmac"),
         ] {

@@ -1,6 +1,7 @@
 //! The binary `ferrofleet`: arguments, output, wiring. Decides nothing about fleets itself.
 #![forbid(unsafe_code)]
 
+mod access;
 mod args;
 mod commands;
 mod compare;

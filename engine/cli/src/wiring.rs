@@ -1,5 +1,6 @@
 //! From arguments, environment and configuration to engines: the one place where rooms are put together.
 
+use crate::access::Access;
 use crate::args::{GitArgs, RepoArgs};
 use crate::config::{Config, auth_type};
 use crate::exit::Usage;
@@ -64,6 +65,10 @@ pub(crate) struct OutputRepo {
 pub(crate) struct Common {
     pub(crate) claim_time: Duration,
     pub(crate) single_writer: bool,
+    /// Decides and reports, writes nothing anywhere.
+    pub(crate) observe: bool,
+    /// The management clusters that may be looked at.
+    pub(crate) access: Arc<Access>,
     pub(crate) cache_dir: PathBuf,
     /// Drawn once per process: "own" means this one.
     pub(crate) attempt: Attempt,
@@ -72,7 +77,7 @@ pub(crate) struct Common {
 impl Common {
     pub(crate) fn new(claim_time: Duration, cache_dir: PathBuf) -> anyhow::Result<Self> {
         let attempt = Attempt::parse(&uuid::Uuid::new_v4().to_string())?;
-        Ok(Self { claim_time, single_writer: false, cache_dir, attempt })
+        Ok(Self { claim_time, single_writer: false, observe: false, access: Arc::default(), cache_dir, attempt })
     }
 }
 
@@ -93,13 +98,18 @@ impl MetalSettings {
         Ok(Self(all))
     }
 
+    /// No metal-api is named anywhere.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn of(name: &str, url: String, credentials: metal_api::Credentials) -> Self {
         Self(BTreeMap::from([(name.to_owned(), (url, credentials))]))
     }
 
     /// Clients that do not outlive a claim: a write that times out ends within a third of its time.
     pub(crate) fn clients(&self, claim_time: Duration) -> anyhow::Result<Metals<HttpMetal>> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return Err(none_named().into());
         }
         let client = |(name, (url, credentials)): (&String, &(String, metal_api::Credentials))| {
@@ -203,9 +213,11 @@ pub(crate) fn engine(
     let mut settings = gitops::Options::new(&fleet.branch, common.attempt.clone(), &host());
     settings.claim_time = common.claim_time;
     settings.single_writer = common.single_writer;
+    settings.observe = common.observe;
     settings.git_interval = fleet.git_interval;
     settings.metal_interval = fleet.metal_interval;
-    Ok(Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims).with_outputs(outputs))
+    let engine = Engine::new(settings, metals, observe, Arc::new(SystemClock), repo, claims);
+    Ok(engine.with_outputs(outputs).with_live(common.access.clone()))
 }
 
 /// Named in claims and leases, for people.
