@@ -7,6 +7,7 @@ mod server;
 mod trees;
 
 pub use draft::Draft;
+pub(crate) use history::ours;
 pub use history::{CommitInfo, FirstParents};
 pub use push::{Expect, Push, Refusal};
 

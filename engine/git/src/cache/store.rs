@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Refs of what was fetched or pushed: `refs/remote/<hash of the full ref>`, so that no name clashes with another.
 const REFS: &str = "refs/remote/";
 
+/// Refs of what this side wants to remember: never pushed, never told to a server.
+const NOTES: &str = "refs/ferrofleet/";
+
 /// Objects and refs of one cache.
 pub(crate) struct Store {
     cache: Arc<Cache>,
@@ -79,20 +82,44 @@ impl Store {
 
     /// Remembers what a ref of the remote was; the object must be there.
     pub(crate) fn remember(&self, full_ref: &str, id: Oid) -> Result<(), Error> {
-        let name = cached_name(full_ref);
+        self.set(&hashed(REFS, full_ref), id)
+    }
+
+    /// Notes a commit under a name of this side's own, or forgets it.
+    pub(crate) fn note(&self, name: &str, id: Option<Oid>) -> Result<(), Error> {
+        let name = hashed(NOTES, name);
+        match id {
+            Some(id) => self.set(&name, id),
+            None => self.unset(&name),
+        }
+    }
+
+    pub(crate) fn noted(&self, name: &str) -> Result<Option<Oid>, Error> {
+        let name = hashed(NOTES, name);
+        self.with(|repo| match repo.refname_to_id(&name) {
+            Ok(id) => crate::repo::ours(id).map(Some),
+            Err(e) if e.code() == ErrorCode::NotFound => Ok(None),
+            Err(e) => Err(e),
+        })
+    }
+
+    fn set(&self, name: &str, id: Oid) -> Result<(), Error> {
         self.with(|repo| {
             let id = crate::oid::raw(&id.0)?;
-            if repo.refname_to_id(&name).is_ok_and(|found| found == id) {
+            if repo.refname_to_id(name).is_ok_and(|found| found == id) {
                 return Ok(());
             }
-            repo.reference(&name, id, true, "")?;
+            repo.reference(name, id, true, "")?;
             Ok(())
         })
     }
 
     pub(crate) fn forget(&self, full_ref: &str) -> Result<(), Error> {
-        let name = cached_name(full_ref);
-        self.with(|repo| match repo.find_reference(&name) {
+        self.unset(&hashed(REFS, full_ref))
+    }
+
+    fn unset(&self, name: &str) -> Result<(), Error> {
+        self.with(|repo| match repo.find_reference(name) {
             Ok(mut found) => found.delete(),
             Err(e) if e.code() == ErrorCode::NotFound => Ok(()),
             Err(e) => Err(e),
@@ -113,8 +140,8 @@ impl Store {
     }
 }
 
-fn cached_name(full_ref: &str) -> String {
-    format!("{REFS}{}", hex::encode(&Sha256::digest(full_ref)[..16]))
+fn hashed(folder: &str, name: &str) -> String {
+    format!("{folder}{}", hex::encode(&Sha256::digest(name)[..16]))
 }
 
 impl ReadBlob for Store {

@@ -4,6 +4,7 @@ use super::Repo;
 use crate::cache::Store;
 use crate::{Error, Oid};
 use git2::{Commit, DiffOptions, ErrorCode, Repository, Sort};
+use std::path::Path;
 
 /// How many commits a server is told that we have. The newest of each ref suffice unless history was rewritten.
 const HAVE_MAX: usize = 256;
@@ -37,7 +38,7 @@ impl CommitInfo {
     }
 }
 
-pub(super) fn ours(id: git2::Oid) -> Result<Oid, git2::Error> {
+pub(crate) fn ours(id: git2::Oid) -> Result<Oid, git2::Error> {
     id.try_into().map_err(|e: crate::OidError| git2::Error::from_str(&e.to_string()))
 }
 
@@ -58,11 +59,16 @@ impl Repo {
 
     /// Every commit in the history of `tip` that is not in that of `known`, children before their parents, at most `max`.
     pub fn since(&self, tip: Oid, known: Option<Oid>, max: usize) -> Result<Vec<CommitInfo>, Error> {
+        self.ids_since(tip, known, max)?.into_iter().map(|id| self.commit_info(id)).collect()
+    }
+
+    /// The same, ids only: what a commit says is read when somebody asks.
+    pub fn ids_since(&self, tip: Oid, known: Option<Oid>, max: usize) -> Result<Vec<Oid>, Error> {
         let known = match known {
             Some(known) if self.store.holds(known)? => Some(known),
             Some(_) | None => None,
         };
-        let ids: Vec<Oid> = self.store.with_known(|repo| {
+        self.store.with_known(|repo| {
             let mut walk = repo.revwalk()?;
             walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
             walk.push(crate::oid::raw(&tip.0)?)?;
@@ -70,8 +76,30 @@ impl Repo {
                 walk.hide(crate::oid::raw(&known.0)?)?;
             }
             walk.take(max).map(|id| ours(id?)).collect()
-        })?;
-        ids.into_iter().map(|id| self.commit_info(id)).collect()
+        })
+    }
+
+    /// What a commit has at each of these paths: the id of a file or of a folder, None where there is nothing.
+    pub fn ids_at<P: AsRef<Path>>(&self, commit: Oid, paths: &[P]) -> Result<Vec<Option<Oid>>, Error> {
+        self.store.with_known(|repo| {
+            let tree = find(repo, commit)?.tree()?;
+            let at = |path: &P| match tree.get_path(path.as_ref()) {
+                Ok(entry) => ours(entry.id()).map(Some),
+                Err(e) if is_missing(&e) => Ok(None),
+                Err(e) => Err(e),
+            };
+            paths.iter().map(at).collect()
+        })
+    }
+
+    /// Notes a commit under a name in the cache, or forgets it; no remote ever sees it, and it goes with the cache.
+    pub fn note(&self, name: &str, commit: Option<Oid>) -> Result<(), Error> {
+        self.store.note(name, commit)
+    }
+
+    /// What was noted under a name. The commit itself may be gone from the cache.
+    pub fn noted(&self, name: &str) -> Result<Option<Oid>, Error> {
+        self.store.noted(name)
     }
 
     /// Whether `descendant` is `ancestor` or has it in its history. What is not in the cache has no history and is in none.
