@@ -107,6 +107,7 @@ fn reason(error: &Error) -> Reason {
             Reason::MetalUnreachable
         }
         Error::Outside { .. } => Reason::ProjectNotListed,
+        Error::ReadOnly { .. } => Reason::Observing,
         Error::NotFound { .. } | Error::Conflict { .. } | Error::Invalid { .. } | Error::InUse { .. } => {
             Reason::AllocationRefused
         }

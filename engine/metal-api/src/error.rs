@@ -177,6 +177,9 @@ pub enum Error {
     /// Not sent: the fleet does not list the project (R16).
     #[error("{call}: the fleet does not list this project")]
     Outside { call: Call },
+    /// Not sent: the engine only looks (`--observe`).
+    #[error("{call}: not sent, the engine only looks")]
+    ReadOnly { call: Call },
 }
 
 struct AfterHint(Option<Duration>);
@@ -200,7 +203,8 @@ impl Error {
             | Self::Unknown { call, .. }
             | Self::Unreachable { call, .. }
             | Self::Malformed { call, .. }
-            | Self::Outside { call } => call,
+            | Self::Outside { call }
+            | Self::ReadOnly { call } => call,
         }
     }
 
@@ -218,6 +222,7 @@ impl Error {
             | Self::Unreachable { text, .. }
             | Self::Malformed { text, .. } => text,
             Self::Outside { .. } => "the fleet does not list this project",
+            Self::ReadOnly { .. } => "not sent, the engine only looks",
         }
     }
 
@@ -235,6 +240,7 @@ impl Error {
             Self::Unreachable { .. } => "unreachable",
             Self::Malformed { .. } => "malformed",
             Self::Outside { .. } => "outside",
+            Self::ReadOnly { .. } => "read_only",
         }
     }
 
@@ -252,7 +258,8 @@ impl Error {
             | Self::Denied { .. }
             | Self::Busy { .. }
             | Self::Unreachable { .. }
-            | Self::Outside { .. } => false,
+            | Self::Outside { .. }
+            | Self::ReadOnly { .. } => false,
         }
     }
 
@@ -266,7 +273,11 @@ impl Error {
             | Self::Unknown { .. }
             | Self::Unreachable { .. }
             | Self::Malformed { .. } => true,
-            Self::NotFound { .. } | Self::Invalid { .. } | Self::Denied { .. } | Self::Outside { .. } => false,
+            Self::NotFound { .. }
+            | Self::Invalid { .. }
+            | Self::Denied { .. }
+            | Self::Outside { .. }
+            | Self::ReadOnly { .. } => false,
         }
     }
 }

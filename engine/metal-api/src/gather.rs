@@ -100,7 +100,7 @@ fn ask<'a, T: 'a>(
 
 fn why(error: &Error) -> GapReason {
     match error {
-        Error::Denied { .. } | Error::Outside { .. } => GapReason::Denied,
+        Error::Denied { .. } | Error::Outside { .. } | Error::ReadOnly { .. } => GapReason::Denied,
         Error::NotFound { .. } => GapReason::Unknown,
         Error::Unreachable { .. } | Error::Busy { .. } => GapReason::Unreachable,
         Error::Conflict { .. }

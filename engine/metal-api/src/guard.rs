@@ -32,18 +32,25 @@ impl Observe for Unobserved {
     fn call(&self, _: Op, _: &'static str, _: Duration) {}
 }
 
-/// A metal-api of which only some projects exist.
+/// A metal-api of which only some projects exist, and that may be one for reading alone.
 #[derive(Clone)]
 pub struct Guarded<M> {
     inner: M,
     projects: Arc<BTreeSet<ProjectId>>,
     observe: Arc<dyn Observe>,
+    is_read_only: bool,
 }
 
 impl<M: Metal> Guarded<M> {
     /// `projects` is what `fleet.yaml` lists.
     pub fn new(inner: M, projects: impl IntoIterator<Item = ProjectId>, observe: Arc<dyn Observe>) -> Self {
-        Self { inner, projects: Arc::new(projects.into_iter().collect()), observe }
+        Self { inner, projects: Arc::new(projects.into_iter().collect()), observe, is_read_only: false }
+    }
+
+    /// The same, where every call that changes anything is refused before it is sent.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { is_read_only: true, ..self }
     }
 
     pub fn projects(&self) -> &BTreeSet<ProjectId> {
@@ -58,12 +65,15 @@ impl<M: Metal> Guarded<M> {
         answer
     }
 
-    /// The call, if its project is listed. The future is built before and polled only then: nothing is sent.
+    /// The call, if its project is listed and it may write. The future is built before and polled only then: nothing is sent.
     async fn within<T>(&self, op: Op, project: &ProjectId, call: impl Future<Output = Result<T>> + Send) -> Result<T> {
-        if self.projects.contains(project) {
+        let refused = if !self.projects.contains(project) {
+            Error::Outside { call: Call::of(op, project) }
+        } else if self.is_read_only && op.is_write() {
+            Error::ReadOnly { call: Call::of(op, project) }
+        } else {
             return self.counted(op, call).await;
-        }
-        let refused = Error::Outside { call: Call::of(op, project) };
+        };
         self.observe.call(op, refused.code(), Duration::ZERO);
         Err(refused)
     }

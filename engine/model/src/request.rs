@@ -99,6 +99,8 @@ pub enum FreeReason {
     Leftover,
     /// A confirmed deletion, in its last phase.
     Deletion,
+    /// No definition and no lock names it, and a person typed the cluster's name.
+    Orphan,
 }
 
 impl FreeReason {
@@ -115,6 +117,7 @@ impl std::fmt::Display for FreeReason {
             Self::Replaced { by } => write!(f, "replaced by {by}"),
             Self::Leftover => f.write_str("the definition is gone from the tip"),
             Self::Deletion => f.write_str("the cluster was deleted"),
+            Self::Orphan => f.write_str("no definition and no lock names it, and a person wants it freed"),
         }
     }
 }

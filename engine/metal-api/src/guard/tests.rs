@@ -51,6 +51,31 @@ async fn r16_nothing_is_sent_about_a_project_that_the_fleet_does_not_list() {
 }
 
 #[tokio::test]
+async fn who_only_looks_sends_nothing_that_changes_anything() {
+    let stub = Stub::start(|_, _| Answer::Plain(200, "[]".into())).await;
+    let metal = Guarded::new(stub.client(), [project(1)], Arc::new(Unobserved)).read_only();
+    let (one, address) = (project(1), "198.18.0.1".parse().unwrap());
+    let (machine, network) = (MachineId::parse(MachineId::EXAMPLE).unwrap(), NetworkId::parse("n").unwrap());
+    let refused = [
+        metal.allocate_network(&network_request(&one)).await.err(),
+        metal.allocate_ip(&ip_request(&one)).await.err(),
+        metal.update_ip(&one, &IpUpdate { address, kind: None, tags: None }).await.err(),
+        metal.allocate_machine(&machine_request(&one)).await.err(),
+        metal.allocate_firewall(&firewall_request(&one)).await.err(),
+        metal.free_network(&one, &network).await.err(),
+        metal.free_ip(&one, address).await.err(),
+        metal.free_machine(&one, &machine).await.err(),
+    ];
+    for error in refused {
+        let error = error.unwrap();
+        assert!(matches!(error, Error::ReadOnly { .. }), "{error}");
+        assert!(!error.outcome_unknown() && !error.is_retryable_later());
+    }
+    assert!(stub.seen().is_empty());
+    assert_eq!(metal.ips(&one, &Tags::new()).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn every_call_is_counted_with_its_class() {
     let stub = Stub::start(|_, before| match before {
         0 => Answer::Plain(200, "[]".into()),

@@ -162,7 +162,8 @@ fn pause(error: &Error, tried: u32) -> Option<Duration> {
         | Error::Denied { .. }
         | Error::Unknown { .. }
         | Error::Malformed { .. }
-        | Error::Outside { .. } => None,
+        | Error::Outside { .. }
+        | Error::ReadOnly { .. } => None,
     }
 }
 

@@ -57,7 +57,7 @@ impl DoorError {
             _ if error.outcome_unknown() => FailureClass::Unknown,
             Error::Unknown { .. } => FailureClass::Unknown,
             Error::Unreachable { .. } | Error::Malformed { .. } => FailureClass::Unreachable,
-            Error::Denied { .. } | Error::Outside { .. } => FailureClass::Denied,
+            Error::Denied { .. } | Error::Outside { .. } | Error::ReadOnly { .. } => FailureClass::Denied,
             Error::Busy { .. } => FailureClass::Busy,
             Error::Exhausted { .. } => FailureClass::Exhausted,
             Error::Conflict { .. } | Error::InUse { .. } => FailureClass::Conflict,
