@@ -81,6 +81,7 @@ impl<M: Metal + 'static> Engine<M> {
         let landed = self.known_clusters();
         let (attempt, now) = (&self.options.attempt, self.clock.now());
         let (said, seen) = (plan::Said::default(), BTreeMap::new());
+        let (unseen, tip) = (BTreeMap::new(), model::CommitId::parse(&view.tip.to_string()).ok());
         let setting = Setting {
             attempt,
             known_to_history: known,
@@ -89,6 +90,8 @@ impl<M: Metal + 'static> Engine<M> {
             watch: &self.watch,
             said: &said,
             seen: &seen,
+            unseen: &unseen,
+            tip: tip.as_ref(),
         };
         plan::plan(&view.want, have, &setting)
     }

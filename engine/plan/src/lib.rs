@@ -2,6 +2,7 @@
 //! A plan leaves the executor no choice; why something does not happen is data in it.
 #![forbid(unsafe_code)]
 
+mod budget;
 mod capacity;
 mod cluster;
 mod deletion;
@@ -24,8 +25,9 @@ pub use settle::{fill, settle};
 pub use watch::{Question, Watch};
 
 use model::live::Seen;
+use model::lock::Deletion;
 use model::request::{Free, Request, Resource};
-use model::{Attempt, ClusterId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
+use model::{Attempt, ClusterId, CommitId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is made in: facts of this process and of the history, none of them a choice.
@@ -45,6 +47,11 @@ pub struct Setting<'a> {
     pub said: &'a Said,
     /// Of clusters that are being deleted and of delegated slots, where there is access to their management cluster.
     pub seen: &'a BTreeMap<ClusterId, Seen>,
+    /// The same clusters where there is access and the management cluster did not answer, with its words: their deletion
+    /// waits, however long it takes.
+    pub unseen: &'a BTreeMap<ClusterId, String>,
+    /// The commit that the tree is of; None for a mere folder.
+    pub tip: Option<&'a CommitId>,
 }
 
 /// A setting without history, earlier readings and management clusters: that of a mere folder.
@@ -54,12 +61,14 @@ pub struct Unknown {
     watch: Watch,
     said: Said,
     seen: BTreeMap<ClusterId, Seen>,
+    unseen: BTreeMap<ClusterId, String>,
 }
 
 impl Unknown {
     pub fn setting<'a>(&'a self, attempt: &'a Attempt, now: Timestamp) -> Setting<'a> {
-        let Self { clusters, watch, said, seen } = self;
-        Setting { attempt, known_to_history: clusters, landed: clusters, now, watch, said, seen }
+        let Self { clusters, watch, said, seen, unseen } = self;
+        let (known_to_history, landed) = (clusters, clusters);
+        Setting { attempt, known_to_history, landed, now, watch, said, seen, unseen, tip: None }
     }
 }
 
@@ -111,6 +120,10 @@ pub struct Plan {
     pub suspect: BTreeMap<ProjectId, String>,
     /// Clusters whose deletion is confirmed and whose definition is gone, and tombstones.
     pub deletions: BTreeMap<ClusterId, Deleting>,
+    /// What the locks say of live clusters whose deletion their definition confirms.
+    pub confirmed: BTreeMap<ClusterId, Deletion>,
+    /// What `limits.freesPerHour` leaves before this plan.
+    pub budget_left: u32,
     /// Committed values that metal-api does not have as they were committed.
     pub losses: Vec<Loss>,
     /// Where machines are wanted, how many, and whether they are there.
