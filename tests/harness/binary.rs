@@ -92,6 +92,10 @@ impl Process {
         assert!(sent.expect("kill starts").success());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.0.try_wait().expect("it was a child").is_none()
     }

@@ -13,3 +13,4 @@ pub mod git_http;
 pub mod peers;
 pub mod provider;
 pub mod repo;
+pub mod usage;

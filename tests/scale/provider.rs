@@ -7,7 +7,8 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a benchmark prints, and ends where it cannot go on")]
 
 use ferrofleet_tests::provider::objects::Role;
-use ferrofleet_tests::provider::{Provider, Site, condition, landscape};
+use ferrofleet_tests::provider::{Site, condition, landscape};
+use ferrofleet_tests::usage::Usage;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -73,7 +74,7 @@ fn servers() {
         secs(applied),
         secs(provisioned)
     );
-    println!("{}", usage(&provider));
+    println!("{}", Usage::of(provider.pid()));
     drop(provider);
 }
 
@@ -96,7 +97,7 @@ fn steady(clusters: usize) {
     println!("{machines} machines provisioned after {:.0} s", secs(began.elapsed()));
     // What came last is looked at once more; then whole intervals without haste.
     until_lists(&site, 1);
-    let (calls, cpu, at) = (last_call(&site), cpu_seconds(&provider), Instant::now());
+    let (calls, cpu, at) = (last_call(&site), Usage::of(provider.pid()).cpu_seconds, Instant::now());
     let versions = site.versions();
     until_lists(&site, 2);
     let of = site.sim.calls_after(calls);
@@ -110,8 +111,8 @@ fn steady(clusters: usize) {
     for (path, n) in by_path {
         println!("  {n:>4} {path}");
     }
-    println!("CPU time per interval: {:.2} s", (cpu_seconds(&provider) - cpu) / minutes);
-    println!("{}", usage(&provider));
+    println!("CPU time per interval: {:.2} s", (Usage::of(provider.pid()).cpu_seconds - cpu) / minutes);
+    println!("{}", Usage::of(provider.pid()));
 }
 
 fn in_parallel(names: &[String], work: impl Fn(&str) + Sync) {
@@ -149,23 +150,6 @@ fn until_lists(site: &Site, times: usize) {
 
 fn last_call(site: &Site) -> u64 {
     site.sim.calls().last().map_or(0, |call| call.n)
-}
-
-fn usage(provider: &Provider) -> String {
-    let status = provider.proc("status");
-    let kib = |field: &str| {
-        let line = status.lines().find_map(|l| l.strip_prefix(field)).expect("a number");
-        line.trim().trim_end_matches(" kB").trim().parse::<f64>().expect("a number") / 1024.0
-    };
-    format!("resident {:.1} MiB, peak {:.1} MiB", kib("VmRSS:"), kib("VmHWM:"))
-}
-
-fn cpu_seconds(provider: &Provider) -> f64 {
-    let stat = provider.proc("stat");
-    let (_, fields) = stat.rsplit_once(") ").expect("a command in brackets");
-    // utime and stime are the 14th and 15th field, counted from the process id; a tick is 10 ms on every Linux.
-    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|n| n.parse::<u64>().expect("a number")).sum();
-    ticks as f64 / 100.0
 }
 
 fn secs(duration: Duration) -> f64 {

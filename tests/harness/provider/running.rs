@@ -63,9 +63,8 @@ impl Provider {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// What Linux tells of the process: `status`, `stat`.
-    pub fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("it runs")
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     fn tail(&self) -> String {
