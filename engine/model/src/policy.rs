@@ -189,6 +189,14 @@ pub struct MachineType {
     /// Its disks hold data that a replacement destroys: health checks are refused for it (R22).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local_volumes: bool,
+    /// Machines of this size that are to stay free in each partition: plans and `status` say when there are fewer.
+    #[serde(default, skip_serializing_if = "is_none_kept")]
+    pub reserve: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_none_kept(reserve: &u32) -> bool {
+    *reserve == 0
 }
 
 fn yes() -> bool {

@@ -305,6 +305,9 @@ pub struct MachineSpec {
     pub replicas: Setting<u32>,
     pub size: Setting<SizeId>,
     pub image: ImageSpec,
+    /// Machines of this size that the policy wants to stay free in the partition; what a plan reports and no more.
+    #[serde(skip)]
+    pub reserve: u32,
 }
 
 /// A machine image as chosen from the policy.
@@ -542,7 +545,7 @@ pub fn input_digests(
 
     put("clusterNetwork".to_owned(), Digest::of(&(pods, services)), changes(&["Cluster"], cluster.as_str()));
 
-    let MachineSpec { replicas: _, size, image } = control_plane;
+    let MachineSpec { replicas: _, size, image, reserve: _ } = control_plane;
     let digest = Digest::of(&(&version, api_port, vip, size, &image.id, &image.kube_vip));
     let kinds = ["KubeadmControlPlane", "MetalStackMachineTemplate"];
     let mut further = changes(&kinds, &format!("{cluster}-control-plane"));
@@ -564,7 +567,7 @@ pub fn input_digests(
             drain: _,
             health: _,
         } = pool;
-        let MachineSpec { replicas: _, size, image } = machines;
+        let MachineSpec { replicas: _, size, image, reserve: _ } = machines;
         let kinds = ["MachineDeployment", "MetalStackMachineTemplate", "KubeadmConfigTemplate"];
         let mut further = changes(&kinds, &format!("{cluster}-{name}"));
         let bootstrapped: BTreeMap<_, _> = labels.iter().filter(|(key, _)| !is_synced_label(key)).collect();

@@ -49,7 +49,9 @@ impl Machines<'_, '_> {
         let image = self.image(*image, &format!("{field}.image"), report);
         let built_in = || Setting::built_in(*default_replicas);
         let replicas = self.from.written_or(&format!("{field}.replicas"), *replicas, built_in);
-        Some(MachineSpec { replicas, size: size?, image: image? })
+        let size = size?;
+        let reserve = self.chosen.policy.machine_type(&size.value).map_or(0, |known| known.reserve);
+        Some(MachineSpec { replicas, size, image: image?, reserve })
     }
 
     fn size(

@@ -232,7 +232,7 @@ fn firewall(teller: &mut Teller<'_>, firewall: &FirewallSpec) {
 }
 
 fn machines(teller: &mut Teller<'_>, field: &str, machines: &MachineSpec, has_replicas: bool) {
-    let MachineSpec { replicas, size, image } = machines;
+    let MachineSpec { replicas, size, image, reserve: _ } = machines;
     if has_replicas {
         teller.say(&format!("{field}.replicas"), replicas.value, Or::BuiltIn);
     }

@@ -82,7 +82,7 @@ fn effective() -> Effective {
         kube_vip: "v0.8.10".into(),
     };
     let size = Setting::built_in(model::SizeId::parse("n1-medium-x86").unwrap());
-    let machines = MachineSpec { replicas: Setting::built_in(1), size: size.clone(), image };
+    let machines = MachineSpec { replicas: Setting::built_in(1), size: size.clone(), image, reserve: 0 };
     Effective {
         flavor: Setting::built_in(Flavor::Default),
         purpose: Setting::built_in(Purpose::Evaluation),

@@ -49,6 +49,7 @@ pub(super) fn machines(replicas: u32, size: &str, version: &str) -> MachineSpec 
         replicas: written(replicas),
         size: policy(SizeId::parse(size).unwrap()),
         image: ImageSpec { wish: policy(ImageId::parse("ubuntu").unwrap()), id, kube_vip: "v0.8.10".to_owned() },
+        reserve: 0,
     }
 }
 
