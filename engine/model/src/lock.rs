@@ -114,6 +114,11 @@ impl Identity {
     pub fn cluster(&self) -> Option<ClusterId> {
         ClusterId::new(self.namespace.clone(), self.name.clone()).ok()
     }
+
+    /// `rendered/<management cluster>/<namespace>/<name>`.
+    pub fn output_dir(&self) -> String {
+        format!("rendered/{}/{}/{}", self.management_cluster, self.namespace, self.name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

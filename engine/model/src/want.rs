@@ -73,7 +73,7 @@ pub struct Wanted {
 impl Wanted {
     /// `rendered/<management cluster>/<namespace>/<name>`.
     pub fn output_dir(&self) -> String {
-        format!("rendered/{}/{}/{}", self.identity.management_cluster, self.id.namespace(), self.id.name())
+        self.identity.output_dir()
     }
 }
 

@@ -6,6 +6,7 @@ mod flux;
 pub(crate) use argocd::WAVE;
 pub(crate) use argocd::wave_of;
 
+use crate::kinds::{ADDONS, CONTROL_PLANE, INFRASTRUCTURE, POOLS, TEMPLATES};
 use model::Fleet;
 use model::fleet::{GitOpsTool, ManagementCluster};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,10 +16,10 @@ pub(crate) const FOLDER: &str = "gitops";
 
 /// The parts of a cluster in the order in which they are applied, with their files.
 const PARTS: [(&str, &[&str]); 4] = [
-    ("addons", &["addons.yaml"]),
-    ("infrastructure", &["infrastructure.yaml", "templates.yaml"]),
-    ("control-plane", &["control-plane.yaml"]),
-    ("pools", &["pools.yaml"]),
+    ("addons", &[ADDONS]),
+    ("infrastructure", &[INFRASTRUCTURE, TEMPLATES]),
+    ("control-plane", &[CONTROL_PLANE]),
+    ("pools", &[POOLS]),
 ];
 
 /// The output of one cluster.
@@ -31,36 +32,52 @@ pub(crate) struct Present {
 /// The output that there is, by management cluster: read off its paths, so that what belongs to a cluster that is not
 /// rendered now is synced as before.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Output(BTreeMap<String, BTreeMap<Present, BTreeSet<String>>>);
+pub(crate) struct Output(BTreeMap<String, There>);
+
+/// The output for one management cluster.
+#[derive(Clone, Debug, Default)]
+struct There {
+    clusters: BTreeMap<Present, BTreeSet<String>>,
+    /// Namespaces stay when the last cluster is deleted, and go on being synced.
+    has_namespaces: bool,
+}
 
 impl Output {
-    /// Takes note of a path, where it is a file of a cluster's output folder.
+    /// Takes note of a path, where it is a file of a cluster's output folder or a namespace's.
     pub(crate) fn add(&mut self, path: &str) {
-        if let [folder, management_cluster, namespace, name, file] = path.split('/').collect::<Vec<_>>()[..]
-            && folder == "rendered"
-        {
-            let present = Present { namespace: namespace.to_owned(), name: name.to_owned() };
-            let clusters = self.0.entry(management_cluster.to_owned()).or_default();
-            clusters.entry(present).or_default().insert(file.to_owned());
+        match path.split('/').collect::<Vec<_>>()[..] {
+            ["rendered", management_cluster, namespace, name, file] => {
+                let present = Present { namespace: namespace.to_owned(), name: name.to_owned() };
+                let there = self.0.entry(management_cluster.to_owned()).or_default();
+                there.clusters.entry(present).or_default().insert(file.to_owned());
+            }
+            ["rendered", management_cluster, "namespaces", _] => {
+                self.0.entry(management_cluster.to_owned()).or_default().has_namespaces = true;
+            }
+            _ => {}
         }
     }
 
-    /// Whether a path below `gitops/` is for a management cluster that has output and that the fleet does not name.
+    /// Whether a path below `gitops/` is for a management cluster that has clusters and that the fleet does not name.
     pub(crate) fn is_of_unknown(&self, fleet: &Fleet, path: &str) -> bool {
         let name = path.splitn(3, '/').nth(2).unwrap_or_default().split(['.', '/']).next().unwrap_or_default();
-        self.0.contains_key(name) && fleet.management_cluster(name).is_none()
+        let has_clusters = self.0.get(name).is_some_and(|there| !there.clusters.is_empty());
+        has_clusters && fleet.management_cluster(name).is_none()
     }
 
-    /// The opposite.
+    /// A file of a cluster is gone; namespaces never are.
     pub(crate) fn remove(&mut self, path: &str) {
-        if let [_, management_cluster, namespace, name, file] = path.split('/').collect::<Vec<_>>()[..]
-            && let Some(clusters) = self.0.get_mut(management_cluster)
+        if let ["rendered", management_cluster, namespace, name, file] = path.split('/').collect::<Vec<_>>()[..]
+            && let Some(there) = self.0.get_mut(management_cluster)
         {
             let present = Present { namespace: namespace.to_owned(), name: name.to_owned() };
-            if let Some(files) = clusters.get_mut(&present) {
+            if let Some(files) = there.clusters.get_mut(&present) {
                 files.remove(file);
             }
-            clusters.retain(|_, files| !files.is_empty());
+            there.clusters.retain(|_, files| !files.is_empty());
+            if there.clusters.is_empty() && !there.has_namespaces {
+                self.0.remove(management_cluster);
+            }
         }
     }
 }
@@ -99,7 +116,7 @@ pub(crate) fn files(fleet: &Fleet, output: &Output) -> Vec<(String, Vec<u8>)> {
     let branch = settings.source_branch.as_deref().or(settings.branch.as_deref()).unwrap_or("main");
     let mut files = Vec::new();
     for management in &fleet.spec.management_clusters {
-        let Some(clusters) = output.0.get(management.name.as_str()) else { continue };
+        let Some(There { clusters, has_namespaces: _ }) = output.0.get(management.name.as_str()) else { continue };
         let secret = settings.secret_ref.as_ref().map(model::ids::SecretName::as_str);
         let fleet = fleet.metadata.name.as_str();
         let delivery = Delivery { fleet, management, source_url, branch, secret, clusters };

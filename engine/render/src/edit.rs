@@ -1,7 +1,11 @@
 //! Want and locks to the files of one commit: locks, complete output, namespaces. Nothing else is touched.
 
+mod ending;
+
+use crate::deleting::{Files, NAMES, objects};
 use crate::delivery;
-use crate::impact::Impact;
+use crate::guards::is_empty;
+use crate::impact::{Impact, impacts};
 use crate::memo::{Memo, Written, is_file};
 use crate::patch::PatchError;
 use crate::render::{Output, complete, namespace, output};
@@ -10,7 +14,6 @@ use model::ids::Label;
 use model::lock::Ending;
 use model::want::Wanted;
 use model::{BlobId, ClusterId, ClusterLock, Fleet, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -62,7 +65,8 @@ impl<'a> Settled<'a> {
 /// Writes what differs from `tip`: each lock of `locks`, and the output of each cluster whose slots are all known (R7).
 /// `previous` is the tip with engine-owned files as the last engine commit has them: what R1 keeps is taken from there.
 /// A cluster without an entry in `locks`, or blocked, is not touched; one that is paused gets its output with
-/// `spec.paused`. One file at a time goes through `sink`.
+/// `spec.paused`. What is left of deleted clusters is made from their committed files (R2); an ending of a cluster that
+/// has a definition again concerns its tombstone only. One file at a time goes through `sink`.
 pub fn edit(
     want: &Want,
     settled: Settled<'_>,
@@ -71,7 +75,7 @@ pub fn edit(
     memo: &mut Memo,
     sink: &mut dyn Sink,
 ) -> Result<Edited, EditError> {
-    let Settled { locks, endings: _ } = settled;
+    let Settled { locks, endings } = settled;
     let Some(fleet) = want.fleet.as_deref().filter(|fleet| !fleet.spec.paused) else { return Ok(Edited::default()) };
     let mut output = delivery::Output::default();
     previous.below("rendered").for_each(|entry| output.add(&entry.path));
@@ -81,10 +85,13 @@ pub fn edit(
         let Some(lock) = lock_of(wanted, locks.get(id)) else { continue };
         edit.cluster(wanted, lock, memo)?;
     }
+    for (id, ending) in endings {
+        edit.ending(want, id, ending)?;
+    }
     edit.namespaces()?;
     // What a refused fleet.yaml says is not delivered.
     if !want.fleet_is_refused && delivery::is_sound(fleet) {
-        edit.delivery(fleet, want.clusters.keys().next())?;
+        edit.delivery(fleet, want.clusters.keys().chain(endings.keys()).next())?;
     }
     Ok(edit.edited)
 }
@@ -126,7 +133,7 @@ impl Edit<'_> {
             self.note(wanted, written);
             return Ok(());
         }
-        if let Some(path) = self.in_the_way(wanted) {
+        if let Some(path) = self.in_the_way(&wanted.output_dir(), &wanted.lock_path) {
             self.edited.obstructed.insert(wanted.id.clone(), path);
             return Ok(());
         }
@@ -139,8 +146,13 @@ impl Edit<'_> {
         let before = self.edited.files;
         let lock_id = self.lock(wanted, lock, rendered.as_ref())?;
         let (mut written, mut outdated) = (None, Vec::new());
-        if let Some(Output { files, digests: _, outdated: kept }) = rendered {
-            written = Some(self.output(wanted, &files)?);
+        if let Some(Output { files, digests: _, outdated: kept, objects: new }) = rendered {
+            let dir = wanted.output_dir();
+            if self.differs(&dir, &files) {
+                let old = objects(&self.committed_files(&dir)?);
+                self.edited.impacts.insert(wanted.id.clone(), impacts(&old, new.all()));
+            }
+            written = Some(self.output(&dir, &files)?);
             outdated = kept;
         }
         if self.edited.files != before {
@@ -174,13 +186,12 @@ impl Edit<'_> {
     }
 
     /// Something that is no folder where one must be, or a folder where the lock must be.
-    fn in_the_way(&self, wanted: &Wanted) -> Option<String> {
-        let dir = wanted.output_dir();
-        let parents = dir.match_indices('/').map(|(i, _)| &dir[..i]).chain([dir.as_str()]);
+    fn in_the_way(&self, dir: &str, lock_path: &str) -> Option<String> {
+        let parents = dir.match_indices('/').map(|(i, _)| &dir[..i]).chain([dir]);
         // What only the tip has is put right by removing it.
         let both = |path: &str| self.tip.entry(path).is_some() && self.previous.entry(path).is_some();
         let file = parents.into_iter().find(|path| both(path)).map(str::to_owned);
-        file.or_else(|| self.tip.below(&wanted.lock_path).next().map(|entry| entry.path.clone()))
+        file.or_else(|| self.tip.below(lock_path).next().map(|entry| entry.path.clone()))
     }
 
     fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Result<Output, Vec<PatchError>>, EditError> {
@@ -188,27 +199,26 @@ impl Edit<'_> {
         let is_committed =
             |path: &str, bytes: &[u8]| self.previous.entry(path).is_none_or(|entry| entry.id == blob_id(bytes));
         let committed = |path: &str| {
-            let entry = self.previous.entry(path)?;
-            match self.previous.read(&entry.id, COMMITTED_BYTES_MAX) {
-                Ok(bytes) => Some(bytes),
-                Err(ReadError::TooLarge { .. }) => None,
-                Err(source) => {
-                    failed.replace(Some(EditError::Unreadable { path: path.to_owned(), source }));
-                    None
-                }
-            }
+            self.committed(path).unwrap_or_else(|error| {
+                failed.replace(Some(error));
+                None
+            })
         };
         let output = output(wanted, lock, &is_committed, &committed);
         failed.into_inner().map_or(Ok(output), Err)
     }
 
     fn lock(&mut self, wanted: &Wanted, lock: &ClusterLock, output: Option<&Output>) -> Result<BlobId, EditError> {
-        // The digests belong to the output: while it stays as it is, so do they.
-        let rendered = match output {
-            Some(output) => Cow::Borrowed(&output.digests),
-            None => Cow::Owned(wanted.lock.as_deref().map(|before| before.rendered.clone()).unwrap_or_default()),
+        let mut lock = lock.clone();
+        // What belongs to the output stays while the output does.
+        let before = wanted.lock.as_deref();
+        (lock.rendered, lock.values.empty_pools) = match output {
+            Some(output) => {
+                let empty = wanted.effective.pools.iter().filter(|pool| is_empty(pool)).map(|pool| pool.name.clone());
+                (output.digests.clone(), empty.collect())
+            }
+            None => before.map(|lock| (lock.rendered.clone(), lock.values.empty_pools.clone())).unwrap_or_default(),
         };
-        let lock = ClusterLock { rendered: rendered.into_owned(), ..lock.clone() };
         let id = self.put(&wanted.lock_path, &crate::lock(&lock))?;
         if let Some(old) = wanted.lock_found_at.as_deref().filter(|old| *old != wanted.lock_path) {
             self.remove(old)?;
@@ -216,14 +226,43 @@ impl Edit<'_> {
         Ok(id)
     }
 
+    /// Whether the last engine commit has other bytes of the output, or further files.
+    fn differs(&self, dir: &str, files: &[(&'static str, Vec<u8>)]) -> bool {
+        let is_same = |(name, bytes): &(&str, Vec<u8>)| {
+            self.previous.entry(&format!("{dir}/{name}")).is_some_and(|entry| entry.id == blob_id(bytes))
+        };
+        self.previous.below(dir).count() != files.len() || !files.iter().all(is_same)
+    }
+
+    /// The output of a cluster as the last engine commit has it.
+    fn committed_files(&self, dir: &str) -> Result<Files, EditError> {
+        let mut files = Files::new();
+        for name in NAMES {
+            if let Some(bytes) = self.committed(&format!("{dir}/{name}"))? {
+                files.insert(name, bytes);
+            }
+        }
+        Ok(files)
+    }
+
+    /// None where there is no such file, and where it is too large to be an engine's.
+    fn committed(&self, path: &str) -> Result<Option<Vec<u8>>, EditError> {
+        let Some(entry) = self.previous.entry(path) else { return Ok(None) };
+        match self.previous.read(&entry.id, COMMITTED_BYTES_MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(ReadError::TooLarge { .. }) => Ok(None),
+            Err(source) => Err(EditError::Unreadable { path: path.to_owned(), source }),
+        }
+    }
+
+    /// These files and no others in a folder.
     fn output(
         &mut self,
-        wanted: &Wanted,
+        dir: &str,
         files: &[(&'static str, Vec<u8>)],
     ) -> Result<Vec<(&'static str, BlobId)>, EditError> {
-        let dir = wanted.output_dir();
         let rendered: Vec<_> = files.iter().map(|(name, _)| format!("{dir}/{name}")).collect();
-        let there = self.tip.below(&dir).chain(self.previous.below(&dir));
+        let there = self.tip.below(dir).chain(self.previous.below(dir));
         let mut stray: Vec<_> = there.map(|e| e.path.clone()).filter(|path| !rendered.contains(path)).collect();
         stray.sort();
         stray.dedup();

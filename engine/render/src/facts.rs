@@ -1,5 +1,6 @@
 //! What one cluster's manifests are made from, and the shape that all its objects share.
 
+use crate::guards::guards;
 use model::definition::{FirewallMode, SlotMode};
 use model::lock::Values;
 use model::rules::Port;
@@ -81,14 +82,6 @@ impl EngineSlots {
         let slots: Vec<_> = named.into_iter().filter(|(ours, _)| *ours).map(|(_, slot)| slot).collect();
         (!slots.is_empty()).then(|| slots.join(","))
     }
-}
-
-/// Annotations that keep Argo CD and Flux from pruning an object.
-pub(crate) fn guards() -> Value {
-    json!({
-        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
-        "kustomize.toolkit.fluxcd.io/prune": "disabled",
-    })
 }
 
 /// One object.

@@ -1,7 +1,7 @@
 //! R1: what would replace a machine or a firewall stays as the last engine commit has it, object by object, until the
 //! inputs of that object change.
 
-use crate::kinds::{Objects, Pool, name_of};
+use crate::kinds::{CONTROL_PLANE, INFRASTRUCTURE, Objects, POOLS, Pool, TEMPLATES, name_of};
 use model::Digest;
 use model::want::machine_affecting;
 use serde::Deserialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Files with machine-affecting objects.
-pub(crate) const FILES: [&str; 4] = ["control-plane.yaml", "infrastructure.yaml", "pools.yaml", "templates.yaml"];
+pub(crate) const FILES: [&str; 4] = [CONTROL_PLANE, INFRASTRUCTURE, POOLS, TEMPLATES];
 
 /// Where owners name their templates.
 pub(crate) const CONTROL_PLANE_TEMPLATE: &str = "/spec/machineTemplate/spec/infrastructureRef/name";

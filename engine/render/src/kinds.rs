@@ -13,10 +13,15 @@ pub(crate) mod manifests;
 pub(crate) mod metallb;
 pub(crate) mod pools;
 
-use crate::facts::{Facts, guards};
+use crate::facts::Facts;
 use serde_json::{Value, json};
 
-const KUSTOMIZATION: &str = "kustomization.yaml";
+pub(crate) const ADDONS: &str = "addons.yaml";
+pub(crate) const CONTROL_PLANE: &str = "control-plane.yaml";
+pub(crate) const INFRASTRUCTURE: &str = "infrastructure.yaml";
+pub(crate) const KUSTOMIZATION: &str = "kustomization.yaml";
+pub(crate) const POOLS: &str = "pools.yaml";
+pub(crate) const TEMPLATES: &str = "templates.yaml";
 
 /// Everything rendered of one cluster, before what a new binary must not change is put back (R1).
 pub(crate) struct Objects {
@@ -138,18 +143,14 @@ impl Objects {
             templates.push(bootstrap);
         }
         let mut documents = vec![
-            ("addons.yaml", addons.iter().collect()),
-            ("control-plane.yaml", std::iter::once(control_plane).chain(control_plane_health).collect()),
-            ("infrastructure.yaml", vec![cluster, metal_cluster, firewall_deployment, firewall_template]),
-            ("pools.yaml", deployments),
-            ("templates.yaml", templates),
+            (ADDONS, addons.iter().collect()),
+            (CONTROL_PLANE, std::iter::once(control_plane).chain(control_plane_health).collect()),
+            (INFRASTRUCTURE, vec![cluster, metal_cluster, firewall_deployment, firewall_template]),
+            (POOLS, deployments),
+            (TEMPLATES, templates),
         ];
         documents.retain(|(_, documents)| !documents.is_empty());
-        let kustomization = json!({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            "resources": documents.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-        });
+        let kustomization = kustomization(documents.iter().map(|(name, _)| *name));
         documents.push((KUSTOMIZATION, vec![&kustomization]));
         documents.sort_by_key(|(name, _)| *name);
         documents.into_iter().map(|(name, documents)| (name, crate::emit::file(comment, documents))).collect()
@@ -161,17 +162,11 @@ pub(crate) fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Without the guards: what may be pruned as soon as it leaves Git, because nothing is deleted with it that somebody
-/// lives on.
-pub(crate) fn prunable(mut metadata: Value) -> Value {
-    let guards = guards();
-    if let Some(annotations) = metadata["annotations"].as_object_mut() {
-        annotations.retain(|key, _| guards.get(key).is_none());
-        if annotations.is_empty()
-            && let Some(metadata) = metadata.as_object_mut()
-        {
-            metadata.shift_remove("annotations");
-        }
-    }
-    metadata
+/// The list of the folder's other files. Of nothing it is one too: the GitOps tool prunes what it applied before.
+pub(crate) fn kustomization<'a>(names: impl IntoIterator<Item = &'a str>) -> Value {
+    json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": names.into_iter().collect::<Vec<_>>(),
+    })
 }

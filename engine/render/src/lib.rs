@@ -4,16 +4,18 @@
 pub use edit::{EditError, Edited, Settled, edit, is_ours};
 pub use images::{BillEntry, Fetched, images, unmapped};
 pub use impact::{Effect, Impact};
-pub use lock_file::lock;
+pub use lock_file::{lock, tombstone, tombstone_path};
 pub use memo::Memo;
 pub use patch::{PatchError, PatchFault};
 pub use probe::{Judged, findings, judge, placeholder_lock};
 pub use render::{Rendered, cluster, complete, namespace};
 
+mod deleting;
 mod delivery;
 mod edit;
 mod emit;
 mod facts;
+mod guards;
 mod images;
 mod impact;
 mod keep;

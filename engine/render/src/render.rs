@@ -1,7 +1,8 @@
 //! One cluster's output: pure, from what is wanted, what is known and what was committed before.
 
 use crate::delivery;
-use crate::facts::{Facts, guards};
+use crate::facts::Facts;
+use crate::guards::{self, guards};
 use crate::keep::{Committed, FILES, Inputs, keep};
 use crate::kinds::Objects;
 use crate::patch::{self, PatchError};
@@ -32,7 +33,7 @@ pub struct Rendered {
 pub fn cluster(wanted: &Wanted, lock: &ClusterLock, committed: &dyn Fn(&str) -> Option<Vec<u8>>) -> Rendered {
     let is_committed = |path: &str, bytes: &[u8]| committed(path).is_none_or(|old| old == bytes);
     match output(wanted, lock, &is_committed, committed) {
-        Ok(Output { files, digests, outdated }) => {
+        Ok(Output { files, digests, outdated, objects: _ }) => {
             let dir = wanted.output_dir();
             let files = files.into_iter().map(|(name, bytes)| (format!("{dir}/{name}"), bytes)).collect();
             Rendered { files, digests, outdated, unpatched: Vec::new() }
@@ -64,11 +65,17 @@ pub fn namespace(management_cluster: &Label, namespace: &Namespace) -> (String, 
     (path, crate::emit::file(&comment, [&object]))
 }
 
+/// How each file of an output begins.
+pub(crate) fn comment(definition: &str) -> String {
+    format!("Written by Ferrofleet from {definition}; changes are put right.")
+}
+
 /// As `Rendered`, with names inside the output folder.
 pub(crate) struct Output {
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     pub(crate) digests: BTreeMap<String, Digest>,
     pub(crate) outdated: Vec<String>,
+    pub(crate) objects: Objects,
 }
 
 /// `is_committed` says whether a path holds these bytes, or nothing: then there is nothing to be kept, and `committed`
@@ -79,7 +86,7 @@ pub(crate) fn output(
     is_committed: &dyn Fn(&str, &[u8]) -> bool,
     committed: &dyn Fn(&str) -> Option<Vec<u8>>,
 ) -> Result<Output, Vec<PatchError>> {
-    let comment = format!("Written by Ferrofleet from {}; changes are put right.", wanted.path);
+    let comment = comment(&wanted.path);
     let dir = wanted.output_dir();
     let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
@@ -90,6 +97,10 @@ pub(crate) fn output(
         }
     }
     patch::apply(&mut objects, &wanted.effective.patches)?;
+    guards::lift_of_empty_pools(&mut objects, &wanted.effective.pools);
+    if lock.deletion.is_some() {
+        objects.all_mut().into_iter().for_each(guards::lift);
+    }
     let mut files = objects.files(&comment);
     let mut outdated = Vec::new();
     let never = BTreeMap::new();
@@ -110,5 +121,5 @@ pub(crate) fn output(
             files = objects.files(&comment);
         }
     }
-    Ok(Output { files, digests, outdated })
+    Ok(Output { files, digests, outdated, objects })
 }

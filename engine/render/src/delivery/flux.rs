@@ -6,6 +6,7 @@
 
 use super::{Delivery, PARTS, Present};
 use crate::facts::object;
+use crate::kinds::INFRASTRUCTURE;
 use model::Digest;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -41,7 +42,9 @@ pub(super) fn files(delivery: &Delivery<'_>) -> Vec<(String, Vec<u8>)> {
             let resources: Vec<_> = resources.iter().map(up).collect();
             files.push((format!("{path}/kustomization.yaml"), crate::emit::file(&comment, [&list(&resources)])));
             let name = named(&id, part);
-            let checked = (part == "pools").then_some(present);
+            // Where the Cluster is to go, there is nothing to wait for.
+            let has_cluster = there.contains(INFRASTRUCTURE);
+            let checked = (part == "pools" && has_cluster).then_some(present);
             objects.push(kustomization(delivery, &name, &path, Some(&before), checked));
             before = name;
         }

@@ -1,8 +1,8 @@
 //! MachineHealthChecks, where they are asked for (R22). A machine that is replaced is installed anew: bare metal takes its
 //! time, and its disks are wiped.
 
-use super::prunable;
 use crate::facts::{CLUSTER_NAME_LABEL, Facts, object};
+use crate::guards::prunable;
 use model::definition::CountOrPercent;
 use model::want::{HealthCheckSpec, PoolSpec};
 use serde_json::{Map, Value, json};

@@ -1,7 +1,7 @@
 //! Objects of the workload cluster: wrapped into ConfigMaps, applied by ClusterResourceSets of Cluster API.
 
-use super::prunable;
 use crate::facts::{CLUSTER_NAME_LABEL, Facts, object};
+use crate::guards::prunable;
 use crate::images;
 use model::Digest;
 use model::definition::ManifestsWish;

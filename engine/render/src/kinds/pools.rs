@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub(crate) const POOL_LABEL: &str = "nodepool";
 /// Between which the cluster autoscaler decides (R23); also what makes Cluster API leave the number of machines alone.
 const MIN_SIZE: &str = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size";
-const MAX_SIZE: &str = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size";
+pub(crate) const MAX_SIZE: &str = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size";
 
 pub(crate) fn pool(facts: Facts<'_>, pool: &PoolSpec) -> Pool {
     let PoolSpec { name, machines, .. } = pool;

@@ -1,7 +1,8 @@
 //! What is the engine's in rendered objects: values of the lock, what the policy admitted, and what ties objects together.
 
 use super::{PatchFault, shown, text, title};
-use crate::facts::{CLUSTER_NAME_LABEL, CNI_LABEL, PROVIDER_LABEL, guards};
+use crate::facts::{CLUSTER_NAME_LABEL, CNI_LABEL, PROVIDER_LABEL};
+use crate::guards::guards;
 use crate::kinds::infrastructure::ENGINE_SLOTS;
 use crate::kinds::name_of;
 use model::patch::is_below;
