@@ -1,6 +1,7 @@
 //! The way to a server: a child process over pipes (paths, SSH) or HTTP requests. Below the protocol, above the socket.
 
 mod http;
+pub(crate) mod memory;
 pub(crate) mod process;
 mod ssh;
 

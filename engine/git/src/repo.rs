@@ -2,6 +2,7 @@
 
 mod draft;
 mod history;
+mod hub;
 mod push;
 mod server;
 mod trees;
@@ -9,6 +10,7 @@ mod trees;
 pub use draft::Draft;
 pub(crate) use history::ours;
 pub use history::{CommitInfo, FirstParents};
+pub use hub::{Hub, Moved};
 pub use push::{Expect, Push, Refusal};
 
 use crate::cache::{Cache, Store};

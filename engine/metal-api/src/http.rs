@@ -1,8 +1,11 @@
 //! metal-api v1 over HTTP: one pooled client per URL and credential, every call with a deadline.
 
 mod body;
+mod carry;
 mod headers;
 mod send;
+
+pub use carry::{Asked, Carry, Lost, Told};
 
 use crate::convert::{self, LeanMachine, Odd, Ours};
 use crate::error::{Call, Op, failed};
@@ -64,7 +67,7 @@ pub enum OptionsError {
 /// The client. Cheap to clone; all clones share connections.
 #[derive(Clone)]
 pub struct HttpMetal {
-    client: reqwest::Client,
+    way: Way,
     base: Url,
     credentials: Credentials,
     read_timeout: Duration,
@@ -73,12 +76,19 @@ pub struct HttpMetal {
     server_time: Arc<Mutex<Option<Timestamp>>>,
 }
 
+/// How requests get there.
+#[derive(Clone)]
+enum Way {
+    Http(reqwest::Client),
+    Within(Arc<dyn Carry>),
+}
+
 impl HttpMetal {
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Self, OptionsError> {
         let Options { url, credentials, read_timeout, write_timeout } = options;
         let base = base_url(&url)?;
         Ok(Self {
-            client: send::client(&base, write_timeout)?,
+            way: Way::Http(send::client(&base, write_timeout)?),
             base,
             credentials,
             read_timeout,

@@ -17,7 +17,7 @@ pub use auth::{AuthType, Credentials, Secret};
 pub use error::{Call, Error, Op, Scarce};
 pub use gather::{GATHER_DEADLINE, HaveCache, gather, refresh};
 pub use guard::{Guarded, Observe, Unobserved};
-pub use http::{HttpMetal, Options, OptionsError};
+pub use http::{Asked, Carry, HttpMetal, Lost, Options, OptionsError, Told};
 pub use metal::{Capacity, Health, Metal, Project, ServerVersion};
 
 /// What a call came to.

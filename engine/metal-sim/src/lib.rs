@@ -24,6 +24,7 @@ mod sim;
 mod table;
 #[cfg(test)]
 mod tests;
+mod within;
 mod world;
 
 pub use calls::Call;

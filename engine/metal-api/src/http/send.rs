@@ -1,6 +1,6 @@
 //! One request on its way: signed, bounded in time and bytes, repeated only when it is a read.
 
-use super::{HttpMetal, OptionsError, body::Body, headers, is_loopback};
+use super::{HttpMetal, OptionsError, Way, body::Body, headers, is_loopback};
 use crate::auth::{AuthHeaders, DATE_HEADER, SALT_HEADER};
 use crate::error::{Call, Error, classify, failed, tidy};
 use crate::{Result, wire::ErrorText};
@@ -26,9 +26,9 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 /// A call with its method, its path below `/v1` and its JSON.
 pub(super) struct Request {
     pub(super) call: Call,
-    method: Method,
-    path: Vec<String>,
-    body: Option<Vec<u8>>,
+    pub(super) method: Method,
+    pub(super) path: Vec<String>,
+    pub(super) body: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -106,9 +106,13 @@ impl HttpMetal {
             .headers(request.method.as_str(), self.clock.now())
             .await
             .map_err(|e| Error::Denied { call: call.clone(), skew: false, text: e.to_string() })?;
+        let client = match &self.way {
+            Way::Http(client) => client,
+            Way::Within(carry) => return self.within::<B>(&**carry, request, &auth).await,
+        };
         let refused = |text| Error::Unreachable { call: call.clone(), text };
-        let built = self.build(request, &auth).map_err(|text| refused(auth.redact(&text)))?;
-        let response = match self.client.execute(built).await {
+        let built = self.build(client, request, &auth).map_err(|text| refused(auth.redact(&text)))?;
+        let response = match client.execute(built).await {
             Ok(response) => response,
             Err(e) if e.is_connect() || e.is_builder() => return Err(refused(auth.redact(&words(&e)))),
             Err(e) => return Err(failed(call.clone(), auth.redact(&words(&e)))),
@@ -128,14 +132,14 @@ impl HttpMetal {
         Err(classify(call.clone(), status, &ErrorText::parse(text.as_bytes()), after))
     }
 
-    fn build(&self, request: &Request, auth: &AuthHeaders) -> Result<reqwest::Request, String> {
+    fn build(&self, client: &reqwest::Client, request: &Request, auth: &AuthHeaders) -> Result<reqwest::Request, String> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| "the URL has no path".to_owned())?
             .pop_if_empty()
             .push("v1")
             .extend(&request.path);
-        let mut builder = self.client.request(request.method.clone(), url).header(ACCEPT, "application/json");
+        let mut builder = client.request(request.method.clone(), url).header(ACCEPT, "application/json");
         builder = builder.header(AUTHORIZATION, sensitive(auth.authorization.expose_secret())?);
         if let Some((date, salt)) = &auth.date_and_salt {
             builder = builder.header(DATE_HEADER, sensitive(date)?).header(SALT_HEADER, sensitive(salt)?);
