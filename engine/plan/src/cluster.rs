@@ -21,33 +21,22 @@ pub(crate) struct Context<'a> {
 
 pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &mut Budget) -> ClusterPlan {
     let project = context.wanted.identity.project.clone();
-    let blocked = blocked(context, suspect);
+    let mut plan = ClusterPlan::new(project);
+    plan.blocked = blocked(context, suspect);
+    if plan.blocked.is_some() {
+        return plan;
+    }
     let untouched = budget.clone();
-    let steps: Vec<Step> = match blocked {
-        Some(_) => Vec::new(),
-        None => slots(&context.wanted.effective).into_iter().map(|slot| step(context, slot, budget)).collect(),
-    };
-    if steps.iter().any(|step| matches!(step, Step::Refuse { .. })) {
+    for slot in slots(&context.wanted.effective) {
+        let step = step(context, slot, budget);
+        plan.steps.push(step);
+    }
+    if plan.steps.iter().any(|step| matches!(step, Step::Refuse { .. })) {
         // What it would have taken is left for the others (I6).
         *budget = untouched;
     }
-    let steps = hold_back(steps);
-    ClusterPlan { project, steps, blocked }
-}
-
-/// A slot that a person must see to stops the allocation of the others: nothing is allocated for a cluster that cannot
-/// be completed (R6).
-fn hold_back(steps: Vec<Step>) -> Vec<Step> {
-    let stop = steps.iter().find_map(|step| match step {
-        Step::Refuse { slot, reason, message } => Some((slot.clone(), *reason, message.clone())),
-        Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } | Step::Allocate { .. } => None,
-    });
-    let Some((on, reason, why)) = stop else { return steps };
-    let held = |step| match step {
-        Step::Allocate { slot, .. } => Step::Refuse { slot, reason, message: format!("waits for {on}: {why}") },
-        other => other,
-    };
-    steps.into_iter().map(held).collect()
+    plan.hold_back();
+    plan
 }
 
 /// What stops the whole cluster before any slot is looked at.

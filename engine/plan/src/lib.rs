@@ -5,6 +5,7 @@
 mod budget;
 mod capacity;
 mod cluster;
+mod committed;
 mod deletion;
 mod duplicates;
 mod explain;
@@ -12,6 +13,7 @@ mod index;
 mod losses;
 mod requests;
 mod settle;
+mod step;
 mod suspect;
 #[cfg(test)]
 mod tests;
@@ -22,12 +24,13 @@ pub use deletion::{Deleting, Next, endings};
 pub use explain::{ClusterLine, PlanView, StepLine};
 pub use losses::{Loss, LossKind};
 pub use settle::{fill, settle};
+pub use step::{ClusterPlan, Note, Step};
 pub use watch::{Question, Watch};
 
 use model::live::Seen;
 use model::lock::Deletion;
-use model::request::{Free, Request, Resource};
-use model::{Attempt, ClusterId, CommitId, Have, Origin, ProjectId, Reason, Slot, Timestamp, Want};
+use model::request::{Free, Request};
+use model::{Attempt, ClusterId, CommitId, Have, ProjectId, Reason, Slot, Timestamp, Want};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is made in: facts of this process and of the history, none of them a choice.
@@ -132,57 +135,6 @@ pub struct Plan {
     pub incomplete: bool,
 }
 
-/// What happens to one cluster.
-#[derive(Clone, Debug)]
-pub struct ClusterPlan {
-    pub project: ProjectId,
-    /// In the order of allocation.
-    pub steps: Vec<Step>,
-    /// What stops the whole cluster.
-    pub blocked: Option<model::want::Blocked>,
-}
-
-/// What happens to one slot.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Step {
-    /// The lock names it.
-    Keep {
-        slot: Slot,
-    },
-    /// The provider fills it; left out of the lock and of `engine-slots`.
-    Delegate {
-        slot: Slot,
-    },
-    /// Found by our mark, or adopted by id.
-    Use {
-        slot: Slot,
-        resource: Box<Resource>,
-        origin: Origin,
-    },
-    Allocate {
-        slot: Slot,
-        request: Box<Request>,
-    },
-    /// Nothing happens, for a reason.
-    Refuse {
-        slot: Slot,
-        reason: Reason,
-        message: String,
-    },
-}
-
-impl Step {
-    pub fn slot(&self) -> &Slot {
-        match self {
-            Self::Keep { slot }
-            | Self::Delegate { slot }
-            | Self::Use { slot, .. }
-            | Self::Allocate { slot, .. }
-            | Self::Refuse { slot, .. } => slot,
-        }
-    }
-}
-
 /// A resource beside the one that fills a slot, kept for a reason.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Duplicate {
@@ -219,11 +171,8 @@ impl Plan {
 
     /// Takes back what would be allocated for a cluster, for a reason that only the executor knows.
     pub fn postpone(&mut self, cluster: &ClusterId, reason: Reason, message: &str) {
-        let steps = self.clusters.get_mut(cluster).into_iter().flat_map(|c| &mut c.steps);
-        for step in steps {
-            if let Step::Allocate { slot, .. } = step {
-                *step = Step::Refuse { slot: slot.clone(), reason, message: message.to_owned() };
-            }
+        if let Some(cluster) = self.clusters.get_mut(cluster) {
+            cluster.postpone(reason, message);
         }
     }
 
@@ -261,12 +210,27 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         }
     }
     for (id, orphan) in &want.orphan_locks {
-        if !plan.suspect.contains_key(&orphan.lock.identity.project) {
+        // A deletion frees all that is marked by itself.
+        let is_deleted = orphan.removed && orphan.lock.deletion.is_some();
+        if !is_deleted && !plan.suspect.contains_key(&orphan.lock.identity.project) {
             let found = duplicates::find(id, &orphan.lock, have, &index, name, setting.now);
             plan.duplicates.extend(found.kept);
             plan.duplicates.extend(found.frees.into_iter().map(Duplicate::without_definition));
         }
     }
+    let context = deletion::Context {
+        want,
+        have,
+        fleet,
+        index: &index,
+        setting,
+        suspect: &plan.suspect,
+        clusters: &plan.clusters,
+    };
+    let deletion::Decided { deletions, frees, budget_left } = deletion::decide(&context);
+    (plan.deletions, plan.budget_left) = (deletions, budget_left);
+    plan.frees.extend(frees);
+    plan.confirmed = deletion::confirmed(want, setting);
     plan.frees.extend(strays.own.into_iter().filter(|f| !plan.suspect.contains_key(&f.project)));
     if fleet.spec.paused {
         plan.frees.clear();
