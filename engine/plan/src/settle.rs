@@ -3,7 +3,7 @@
 use crate::{ClusterPlan, Plan, Step};
 use model::definition::VipKind;
 use model::fleet::ApiVersion;
-use model::lock::{EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Values, Vip};
+use model::lock::{Deletion, EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Values, Vip};
 use model::metal::{Ip, IpKind};
 use model::request::{Done, Outcome, Resource};
 use model::want::{Effective, Wanted, firewall_inputs, input_digests};
@@ -18,14 +18,19 @@ pub fn settle(want: &Want, plan: &Plan, done: &Done) -> BTreeMap<ClusterId, Clus
     for (id, cluster) in &plan.clusters {
         let Some(wanted) = want.clusters.get(id).filter(|_| cluster.blocked.is_none()) else { continue };
         let outcomes = done.slots.get(id).map(Vec::as_slice).unwrap_or_default();
-        if let Some(lock) = lock(wanted, cluster, outcomes) {
+        if let Some(lock) = lock(wanted, cluster, outcomes, plan.confirmed.get(id).cloned()) {
             locks.insert(id.clone(), lock);
         }
     }
     locks
 }
 
-fn lock(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Option<ClusterLock> {
+fn lock(
+    wanted: &Wanted,
+    plan: &ClusterPlan,
+    outcomes: &[(Slot, Outcome)],
+    deletion: Option<Deletion>,
+) -> Option<ClusterLock> {
     let effective = &*wanted.effective;
     let mut values = wanted.lock.as_deref().map(|l| l.values.clone()).unwrap_or_default();
     let mut open = None;
@@ -63,7 +68,7 @@ fn lock(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Op
         values,
         rendered,
         conditions,
-        deletion: before.and_then(|lock| lock.deletion.clone()),
+        deletion,
     })
 }
 

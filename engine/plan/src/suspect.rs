@@ -22,7 +22,9 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
     for (cluster, hit) in index.all() {
         let Some(mark) = hit.mark().filter(|m| m.is_of(fleet)) else { continue };
         let id = cluster.parse::<ClusterId>().ok();
-        let in_tree = |id: &ClusterId| want.clusters.contains_key(id) || want.orphan_locks.contains_key(id);
+        let in_tree = |id: &ClusterId| {
+            want.clusters.contains_key(id) || want.orphan_locks.contains_key(id) || want.tombstones.contains_key(id)
+        };
         if id.as_ref().is_some_and(in_tree) {
             continue;
         }
