@@ -24,9 +24,17 @@ pub struct Condition {
 }
 
 impl Condition {
+    pub const RESOLVED: &str = "Resolved";
+    pub const AVAILABLE: &str = "Available";
+
     /// `Resolved`: whether every slot of the cluster is known.
     pub fn resolved(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind: "Resolved".to_owned(), status, reason, message: message.into() }
+        Self { kind: Self::RESOLVED.to_owned(), status, reason, message: message.into() }
+    }
+
+    /// `Available`: whether metal-api has what was committed; there only while it has not.
+    pub fn available(status: ConditionStatus, reason: Reason, message: impl Into<String>) -> Self {
+        Self { kind: Self::AVAILABLE.to_owned(), status, reason, message: message.into() }
     }
 
     /// `Rendered`: whether the output is what the definition and the lock say.
