@@ -10,7 +10,7 @@ pub use refresh::refresh;
 use crate::{Error, Metal, Result};
 use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _, stream};
-use model::metal::{Gap, GapReason, Image, Ip, Machine, MachineRole, Network};
+use model::metal::{Capacity, Gap, GapReason, Image, Ip, Machine, MachineRole, Network};
 use model::{Have, PartitionId, ProjectId, SizeId, Tags, Timestamp};
 use std::{future::Future, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -24,6 +24,7 @@ enum Part {
     Networks(ProjectId, Vec<Network>),
     Ips(ProjectId, Vec<Ip>),
     Machines(ProjectId, Vec<Machine>),
+    Capacity(ProjectId, Vec<Capacity>),
     SharedNetworks(Vec<Network>),
     Images(Vec<Image>),
     Sizes(Vec<SizeId>),
@@ -71,11 +72,13 @@ fn of_project<'a, M: Metal>(metal: &'a M, project: &'a ProjectId, until: Instant
     let ips = async { metal.ips(project, &Tags::new()).await };
     // Firewalls are machines: one list has both, and each list costs the server a scan of all machines.
     let machines = async { metal.machines(project, None, &Tags::new()).await };
+    let capacity = metal.capacity(project);
     vec![
         ask(Some(project), "project", until, metal.project(project), known),
         ask(Some(project), "networks", until, networks, move |list| Part::Networks(project.clone(), list)),
         ask(Some(project), "ips", until, ips, move |list| Part::Ips(project.clone(), list)),
         ask(Some(project), "machines", until, machines, move |list| Part::Machines(project.clone(), list)),
+        ask(Some(project), Gap::CAPACITY, until, capacity, move |list| Part::Capacity(project.clone(), list)),
     ]
 }
 
@@ -124,6 +127,7 @@ fn add(have: &mut Have, part: Part) {
             let of = have.projects.entry(project).or_default();
             (of.firewalls, of.machines) = (firewalls, machines);
         }
+        Part::Capacity(project, list) => have.projects.entry(project).or_default().capacity = Some(list),
         Part::SharedNetworks(list) => have.shared_networks = list.into_iter().map(|n| (n.id.clone(), n)).collect(),
         Part::Images(list) => have.images = list,
         Part::Sizes(list) => have.sizes = list.into_iter().collect(),
@@ -138,6 +142,9 @@ fn sort(have: &mut Have) {
         project.ips.sort_by_key(|ip| ip.address);
         project.firewalls.sort_by(|a, b| a.id.cmp(&b.id));
         project.machines.sort_by(|a, b| a.id.cmp(&b.id));
+        if let Some(list) = &mut project.capacity {
+            list.sort_by(|a, b| (&a.partition, &a.size).cmp(&(&b.partition, &b.size)));
+        }
     }
     have.images.sort_by(|a, b| a.id.cmp(&b.id));
     have.gaps.sort_by(|a, b| (&a.project, a.kind).cmp(&(&b.project, b.kind)));

@@ -1,5 +1,7 @@
 //! What Ferrofleet asks of a metal-api, in its own words. Implemented over HTTP and by the simulator in-process.
 
+pub use model::metal::Capacity;
+
 use crate::Result;
 use jiff::Timestamp;
 use model::metal::{
@@ -28,17 +30,6 @@ pub struct Health {
 pub struct ServerVersion {
     pub version: String,
     pub min_client_version: String,
-}
-
-/// Machines of one size in one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Capacity {
-    pub partition: PartitionId,
-    pub size: SizeId,
-    pub total: u32,
-    pub allocated: u32,
-    /// What the asking project can allocate now: reservations of others are taken off.
-    pub free: u32,
 }
 
 /// The calls. Reads may be repeated by the implementation, writes never are.

@@ -157,6 +157,17 @@ pub struct SizeDetail {
     pub memory_bytes: Option<u64>,
 }
 
+/// Machines of one size in one partition, as one project may use them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    pub partition: PartitionId,
+    pub size: SizeId,
+    pub total: u32,
+    pub allocated: u32,
+    /// What the asking project can allocate now: reservations of others are taken off.
+    pub free: u32,
+}
+
 /// What is asked of `network/allocate`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkRequest {
@@ -296,6 +307,8 @@ pub struct HaveProject {
     pub firewalls: Vec<Machine>,
     /// Machines that are no firewalls.
     pub machines: Vec<Machine>,
+    /// Of every partition and size that has machines; None where it was not read.
+    pub capacity: Option<Vec<Capacity>>,
 }
 
 /// A part of metal-api that did not answer.
@@ -303,11 +316,17 @@ pub struct HaveProject {
 pub struct Gap {
     /// None: what is shared by all projects.
     pub project: Option<ProjectId>,
-    /// The list that failed: `networks`, `ips`, `firewalls`, `machines`, `images`, `partitions`, `sizes`, `project`.
+    /// The list that failed: `networks`, `ips`, `firewalls`, `machines`, `images`, `partitions`, `sizes`, `project`, or
+    /// [`Gap::CAPACITY`].
     pub kind: &'static str,
     pub why: GapReason,
     /// The server's or the transport's words.
     pub message: String,
+}
+
+impl Gap {
+    /// How many machines are free is told and decides nothing: without it everything else goes on.
+    pub const CAPACITY: &'static str = "capacity";
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,8 +347,10 @@ impl Have {
         self.projects.contains_key(project) && self.gaps_of(project).next().is_none()
     }
 
+    /// What is missing of a project, unread capacity aside.
     pub fn gaps_of<'a>(&'a self, project: &'a ProjectId) -> impl Iterator<Item = &'a Gap> {
-        self.gaps.iter().filter(move |g| g.project.as_ref().is_none_or(|p| p == project))
+        let matters = |gap: &&Gap| gap.kind != Gap::CAPACITY;
+        self.gaps.iter().filter(matters).filter(move |g| g.project.as_ref().is_none_or(|p| p == project))
     }
 
     /// The private super network of a partition.

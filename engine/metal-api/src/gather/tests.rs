@@ -22,6 +22,9 @@ fn landscape(seen: &Seen) -> Answer {
         "network/find" => json!([{"id": "z", "projectid": of}, {"id": "a", "projectid": of}]),
         "ip/find" => json!([{"ipaddress": "198.18.0.1", "networkid": "internet", "projectid": of, "type": "static"}]),
         "machine/find" => json!([machine(2, "firewall"), machine(1, "machine"), {"id": "free"}]),
+        "partition/capacity" => {
+            json!([{"id": "muc-a", "servers": [{"size": "n1-medium-x86", "total": 3, "free": 2}]}])
+        }
         "image" | "size" | "partition" => json!([{"id": "some-1.0"}]),
         path => json!({"meta": {"id": path.trim_start_matches("project/")}}),
     };
@@ -42,10 +45,12 @@ async fn each_project_and_kind_is_read_once() {
     assert_eq!(one.networks.iter().map(|n| n.id.as_str()).collect::<Vec<_>>(), ["a", "z"], "in order");
     assert_eq!((one.ips.len(), one.firewalls.len(), one.machines.len()), (1, 1, 1));
     assert_eq!((have.shared_networks.len(), have.images.len(), have.sizes.len(), have.partitions.len()), (2, 1, 1, 1));
+    let free = one.capacity.iter().flatten().map(|c| (c.partition.as_str(), c.size.as_str(), c.free));
+    assert_eq!(free.collect::<Vec<_>>(), [("muc-a", "n1-medium-x86", 2)]);
     assert!(have.server_time.is_some());
     let asked = || stub.seen().into_iter().map(|seen| (seen.line(), seen.body.to_vec()));
-    assert_eq!(asked().count(), 4 + 2 * 4);
-    assert_eq!(asked().collect::<BTreeSet<_>>().len(), 4 + 2 * 4, "nothing twice");
+    assert_eq!(asked().count(), 4 + 2 * 5);
+    assert_eq!(asked().collect::<BTreeSet<_>>().len(), 4 + 2 * 5, "nothing twice");
 }
 
 #[tokio::test]
@@ -94,6 +99,19 @@ async fn a_gap_of_what_is_shared_is_everybodys() {
 }
 
 #[tokio::test]
+async fn unread_capacity_is_a_gap_that_stops_nothing() {
+    let stub = Stub::start(|seen, _| match seen.path.ends_with("partition/capacity") {
+        true => Answer::Plain(422, "\"{\\\"message\\\":\\\"database\\\"}\"".into()),
+        false => landscape(seen),
+    })
+    .await;
+    let have = gather(&stub.client(), &[project(1)], now(), GATHER_DEADLINE).await;
+    assert!(have.complete_for(&project(1)));
+    assert_eq!(have.projects[&project(1)].capacity, None);
+    assert_eq!(have.gaps.iter().map(|gap| gap.kind).collect::<Vec<_>>(), [Gap::CAPACITY]);
+}
+
+#[tokio::test]
 async fn i4_one_gather_per_interval_for_everybody() {
     let stub = Stub::start(|seen, _| landscape(seen)).await;
     let (metal, clock) = (stub.client(), Arc::new(Driven::default()));
@@ -107,17 +125,17 @@ async fn i4_one_gather_per_interval_for_everybody() {
     assert!(Arc::ptr_eq(&first, &same));
     clock.advance(interval - Duration::from_secs(1));
     assert!(Arc::ptr_eq(&first, &cache.have(&metal, &one).await), "a part of what was read");
-    assert_eq!((calls(), cache.is_due(&both).await), (12, false));
+    assert_eq!((calls(), cache.is_due(&both).await), (14, false));
 
     clock.advance(Duration::from_secs(1));
     assert!(cache.is_due(&both).await);
     let second = cache.have(&metal, &one).await;
     assert!(!Arc::ptr_eq(&first, &second));
-    assert_eq!(calls(), 12 + 8);
+    assert_eq!(calls(), 14 + 9);
 
     assert!(cache.is_due(&both).await, "a project more");
     cache.invalidate();
     assert!(cache.is_due(&one).await);
     cache.have(&metal, &one).await;
-    assert_eq!((calls(), cache.is_due(&one).await), (20 + 8, false));
+    assert_eq!((calls(), cache.is_due(&one).await), (23 + 9, false));
 }
