@@ -1,14 +1,14 @@
 //! One cluster: slot by slot, in the order of allocation.
 
+use crate::committed::Committed;
 use crate::index::{Hit, Index, ResourceRef};
 use crate::requests::{self, Budget};
-use crate::{ClusterPlan, Step};
+use crate::{ClusterPlan, Loss, LossKind, Note, Setting, Step, firewall, losses, recover};
 use model::definition::{FirewallMode, SlotMode};
-use model::lock::Values;
 use model::metal::{GapReason, IpKind};
 use model::request::Resource;
 use model::want::{Blocked, Effective, Wanted};
-use model::{Attempt, FleetName, Have, Origin, Reason, Slot, Tags, tags};
+use model::{FleetName, Have, Origin, Reason, Slot, Tags, Timestamp, tags};
 use std::net::IpAddr;
 
 pub(crate) struct Context<'a> {
@@ -16,7 +16,21 @@ pub(crate) struct Context<'a> {
     pub(crate) have: &'a Have,
     pub(crate) fleet: &'a FleetName,
     pub(crate) index: &'a Index<'a>,
-    pub(crate) attempt: &'a Attempt,
+    pub(crate) setting: &'a Setting<'a>,
+    /// Of this cluster's committed values.
+    pub(crate) losses: &'a [Loss],
+}
+
+impl Context<'_> {
+    /// Whether everything of its project was read.
+    pub(crate) fn is_read(&self) -> bool {
+        self.index.is_complete(&self.wanted.identity.project)
+    }
+
+    /// By metal-api's own clock, where it said.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.have.server_time.unwrap_or(self.setting.now)
+    }
 }
 
 pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &mut Budget) -> ClusterPlan {
@@ -26,10 +40,12 @@ pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &m
     if plan.blocked.is_some() {
         return plan;
     }
+    if let Some(lock) = context.wanted.lock.as_deref() {
+        plan.lost = losses::lost(lock, context.is_read(), context.losses);
+    }
     let untouched = budget.clone();
     for slot in slots(&context.wanted.effective) {
-        let step = step(context, slot, budget);
-        plan.steps.push(step);
+        fill(context, slot, budget, &mut plan);
     }
     if plan.steps.iter().any(|step| matches!(step, Step::Refuse { .. })) {
         // What it would have taken is left for the others (I6).
@@ -45,15 +61,21 @@ fn blocked(context: &Context<'_>, suspect: Option<&String>) -> Option<Blocked> {
     if let Some(blocked) = &wanted.blocked {
         return Some(blocked.clone());
     }
-    if let Some(message) = suspect {
+    if context.setting.said.held.contains(&wanted.id) {
+        let message = "a person reverted what the engine wrote for it; change its definition, or revert the revert";
+        return Some(Blocked { reason: Reason::HeldAfterRevert, message: message.to_owned() });
+    }
+    let accepted = context.setting.said.is_acknowledged(Reason::Suspect, &wanted.id);
+    if let Some(message) = suspect.filter(|_| !accepted) {
         return Some(Blocked { reason: Reason::Suspect, message: message.clone() });
     }
-    if context.have.complete_for(&wanted.identity.project) {
+    if context.is_read() {
         return None;
     }
     // A cluster that has all its values needs nothing of metal-api to be rendered.
-    let missing = slots(&wanted.effective).into_iter().any(|slot| locked(values(wanted), &slot).is_none());
-    if !missing {
+    let is_missing =
+        |slot: &Slot| mode(&wanted.effective, slot) != SlotMode::Delegate && locked(wanted, slot).is_none();
+    if !slots(&wanted.effective).iter().any(is_missing) {
         return None;
     }
     let gap = context.have.gaps_of(&wanted.identity.project).next();
@@ -74,32 +96,54 @@ pub(crate) fn slots(effective: &Effective) -> Vec<Slot> {
     slots
 }
 
-fn values(wanted: &Wanted) -> Option<&Values> {
-    wanted.lock.as_deref().map(|lock| &lock.values)
+/// What the lock names for a slot.
+fn locked(wanted: &Wanted, slot: &Slot) -> Option<Committed> {
+    Committed::of(wanted.lock.as_deref()?, slot)
 }
 
-/// The id that the lock names for a slot.
-fn locked(values: Option<&Values>, slot: &Slot) -> Option<String> {
-    let values = values?;
-    match slot {
-        Slot::Network => values.node_network.as_ref().map(|n| n.id.to_string()),
-        Slot::Vip => values.vip.as_ref().map(|v| v.address.to_string()),
-        Slot::Egress(network) => {
-            values.egress_ips.iter().find(|e| e.network == *network).map(|e| e.address.to_string())
+/// The steps of one slot.
+fn fill(context: &Context<'_>, slot: Slot, budget: &mut Budget, plan: &mut ClusterPlan) {
+    let values = context.wanted.lock.as_deref().map(|lock| &lock.values);
+    if let (Slot::Firewall(_), Some(present)) = (&slot, values.and_then(|values| values.firewall.as_ref())) {
+        return firewall::decide(context, present, budget, plan);
+    }
+    let step = match (locked(context.wanted, &slot), mode(&context.wanted.effective, &slot)) {
+        (Some(value), mode) => kept(context, &value, mode, plan),
+        (None, SlotMode::Delegate) => Step::Delegate { slot },
+        (None, SlotMode::Adopt) => adopt(context, slot),
+        (None, SlotMode::Allocate) => find_or_allocate(context, slot, budget),
+    };
+    plan.steps.push(step);
+}
+
+/// I5: a committed value is kept, whatever else is there, until a person says otherwise.
+fn kept(context: &Context<'_>, value: &Committed, mode: SlotMode, plan: &mut ClusterPlan) -> Step {
+    let slot = value.slot.clone();
+    let loss = context.losses.iter().find(|loss| loss.slot == slot);
+    // The definition now names what the lock holds: the person's from now on, never freed.
+    let is_handed_over = value.origin != Origin::Adopted || loss.is_some_and(|l| l.kind == LossKind::Reallocated);
+    if mode == SlotMode::Adopt && named(context, &slot).is_some_and(|id| id == value.id()) && is_handed_over {
+        let is_there = context.is_read() && loss.is_none_or(|loss| loss.kind == LossKind::Reallocated);
+        match adopt(context, slot.clone()) {
+            step @ Step::Use { .. } if is_there => return step,
+            Step::Refuse { reason, message, .. } if is_there => plan.notes.push(Note::new(reason, message)),
+            _ => {}
         }
-        Slot::Firewall(_) => values.firewall.as_ref().map(|f| f.id.to_string()),
+    }
+    match loss.filter(|loss| loss.is_concluded()) {
+        Some(loss) => recover::step(context, value, loss, plan),
+        None => Step::Keep { slot },
     }
 }
 
-fn step(context: &Context<'_>, slot: Slot, budget: &mut Budget) -> Step {
-    if locked(values(context.wanted), &slot).is_some() {
-        // I5: a committed value is kept, whatever else is there.
-        return Step::Keep { slot };
-    }
-    match mode(&context.wanted.effective, &slot) {
-        SlotMode::Delegate => Step::Delegate { slot },
-        SlotMode::Adopt => adopt(context, slot),
-        SlotMode::Allocate => find_or_allocate(context, slot, budget),
+/// The id that a definition gives for adoption.
+fn named(context: &Context<'_>, slot: &Slot) -> Option<String> {
+    let effective = &context.wanted.effective;
+    match slot {
+        Slot::Network => effective.nodes.id.as_ref().map(ToString::to_string),
+        Slot::Vip => effective.vip.address.map(|address| address.to_string()),
+        Slot::Egress(_) => None,
+        Slot::Firewall(_) => effective.firewall.machine.as_ref().map(ToString::to_string),
     }
 }
 
@@ -124,17 +168,7 @@ fn find_or_allocate(context: &Context<'_>, slot: Slot, budget: &mut Budget) -> S
         let slot = hit.mark().map_or(slot, |m| m.slot);
         return Step::Use { slot, resource: Box::new(hit.resource.owned()), origin: Origin::Allocated };
     }
-    // R6: a hit without our mark is somebody's, and a second one beside it would be a second control plane.
-    if let Some(hit) = hits.first() {
-        let owner = hit
-            .mark()
-            .map_or_else(|| "no mark of a fleet".to_owned(), |m| format!("the mark of {} `{}`", m.managed_by, m.fleet));
-        let message = format!(
-            "{} `{}` in project {} is tagged for this cluster with {owner}; adopt it by its id, or free it",
-            slot,
-            hit.resource.id(),
-            hit.project,
-        );
+    if let Some(message) = claimed(&hits, &slot) {
         return Step::Refuse { slot, reason: Reason::Claimed, message };
     }
     if let Some(message) = budget.spend(project, &slot) {
@@ -146,6 +180,19 @@ fn find_or_allocate(context: &Context<'_>, slot: Slot, budget: &mut Budget) -> S
     }
 }
 
+/// R6: a hit without our mark is somebody's, and a second one beside it would be a second control plane.
+pub(crate) fn claimed(hits: &[Hit<'_>], slot: &Slot) -> Option<String> {
+    let hit = hits.first()?;
+    let owner = hit
+        .mark()
+        .map_or_else(|| "no mark of a fleet".to_owned(), |m| format!("the mark of {} `{}`", m.managed_by, m.fleet));
+    let id = hit.resource.id();
+    Some(format!(
+        "{slot} `{id}` in project {} is tagged for this cluster with {owner}; adopt it by its id, or free it",
+        hit.project
+    ))
+}
+
 /// Which of our hits fills the slot: for a firewall the highest generation that has phoned home, else the first ranked.
 fn proposed<'h, 'a>(
     hits: &'h [Hit<'a>],
@@ -154,20 +201,16 @@ fn proposed<'h, 'a>(
     here: impl Fn(&Hit<'a>) -> bool,
 ) -> Option<&'h Hit<'a>> {
     let ours = || hits.iter().filter(|h| h.is_ours(fleet, slot) && here(h));
-    let generation = |hit: &Hit<'_>| match hit.mark().map(|m| m.slot) {
-        Some(Slot::Firewall(generation)) => generation,
-        Some(Slot::Network | Slot::Vip | Slot::Egress(_)) | None => 0,
-    };
     let phoned_home = |hit: &&Hit<'_>| match hit.resource {
         ResourceRef::Firewall(machine) => machine.phoned_home,
         ResourceRef::Network(_) | ResourceRef::Ip(_) => false,
     };
     // `max_by_key` takes the last of equals, `min` the first ranked: hits are in rank order, so go backwards.
-    let in_service = ours().rev().filter(phoned_home).max_by_key(|h| generation(h));
+    let in_service = ours().rev().filter(phoned_home).max_by_key(|h| h.generation());
     in_service.or_else(|| ours().next())
 }
 
-fn adopt(context: &Context<'_>, slot: Slot) -> Step {
+pub(crate) fn adopt(context: &Context<'_>, slot: Slot) -> Step {
     let found = match &slot {
         Slot::Network => adopt_network(context),
         Slot::Vip => adopt_vip(context),

@@ -2,10 +2,11 @@
 //! holds" 4). Age never decides between two; it only protects what may have been in use for long.
 
 use crate::Duplicate;
+use crate::committed::{committed, successor};
 use crate::index::{Hit, Index, ResourceRef};
-use model::lock::Values;
-use model::request::{Free, FreeReason};
+use model::request::{Free, FreeReason, Target};
 use model::{ClusterId, ClusterLock, FleetName, Have, Slot, Timestamp, tags};
+use std::collections::BTreeSet;
 
 /// Older duplicates are never freed by the engine.
 const AGE_MAX_SECONDS: i64 = 3600;
@@ -16,62 +17,55 @@ pub(crate) struct Found {
     pub(crate) kept: Vec<Duplicate>,
 }
 
-pub(crate) fn find(
-    id: &ClusterId,
-    lock: &ClusterLock,
-    have: &Have,
-    index: &Index<'_>,
-    fleet: &FleetName,
-    now: Timestamp,
-) -> Found {
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Search<'a> {
+    pub(crate) have: &'a Have,
+    pub(crate) index: &'a Index<'a>,
+    pub(crate) fleet: &'a FleetName,
+    pub(crate) now: Timestamp,
+}
+
+/// Beside what this lock names; `spared` are ids that a plan uses, or frees for another reason.
+pub(crate) fn find(id: &ClusterId, lock: &ClusterLock, search: &Search<'_>, spared: &BTreeSet<String>) -> Found {
+    let Search { have, index, fleet, now } = *search;
     let mut found = Found::default();
     let cluster = id.to_string();
+    let project = &lock.identity.project;
     // Only metal-api's own clock can say how old something is by metal-api's clock.
     let now = have.server_time.unwrap_or(now);
-    for (slot, named) in named_slots(&lock.values) {
-        for hit in index.hits(&cluster, &slot).iter().filter(|h| h.is_ours(fleet, &slot)) {
-            if hit.resource.id() == named || *hit.project != lock.identity.project {
+    let next = successor(&lock.values);
+    for value in &committed(&lock.values) {
+        let hits = index.hits(&cluster, &value.slot);
+        for hit in hits.iter().filter(|h| h.is_ours(fleet, &value.slot) && h.project == project) {
+            let slot = hit.mark().map_or_else(|| value.slot.clone(), |mark| mark.slot);
+            let named = next.as_ref().filter(|next| next.slot == slot).unwrap_or(value);
+            let this = hit.resource.id();
+            // A later generation that the lock does not name yet is no duplicate.
+            if this == named.id() || spared.contains(&this) || slot > named.slot {
                 continue;
             }
-            match why_kept(hit, &slot, have, now) {
+            match why_kept(hit, &named.slot, have, now).or_else(|| is_missing(index, hit, &named.target)) {
                 None => found.frees.push(Free {
                     cluster: id.clone(),
-                    slot: hit.mark().map_or_else(|| slot.clone(), |m| m.slot),
+                    slot,
                     project: hit.project.clone(),
                     target: hit.resource.owned().target(),
-                    why: FreeReason::Duplicate { of: named.clone() },
+                    why: FreeReason::Duplicate { of: named.id() },
                 }),
-                Some((why_kept, waits)) => found.kept.push(Duplicate {
-                    cluster: id.clone(),
-                    slot: slot.clone(),
-                    id: hit.resource.id(),
-                    why_kept,
-                    waits,
-                }),
+                Some((why_kept, waits)) => {
+                    found.kept.push(Duplicate { cluster: id.clone(), slot, id: this, why_kept, waits });
+                }
             }
         }
     }
     found
 }
 
-/// The slots that a lock names, with the id of what fills them.
-fn named_slots(values: &Values) -> Vec<(Slot, String)> {
-    let Values {
-        node_network,
-        vip,
-        egress_ips,
-        firewall,
-        kubernetes: _,
-        images: _,
-        autoscaled_pools: _,
-        empty_pools: _,
-    } = values;
-    let mut slots = Vec::new();
-    slots.extend(node_network.as_ref().map(|n| (Slot::Network, n.id.to_string())));
-    slots.extend(vip.as_ref().map(|v| (Slot::Vip, v.address.to_string())));
-    slots.extend(egress_ips.iter().map(|e| (Slot::Egress(e.network.clone()), e.address.to_string())));
-    slots.extend(firewall.as_ref().map(|f| (Slot::Firewall(f.generation.max(1)), f.id.to_string())));
-    slots
+/// A duplicate may be all that is left.
+fn is_missing(index: &Index<'_>, hit: &Hit<'_>, named: &Target) -> Option<(&'static str, bool)> {
+    let is_there = index.get(hit.project, named).is_some_and(|resource| resource.is_allocation(named));
+    (!is_there).then_some(("the one that the lock names is missing", true))
 }
 
 /// Why a duplicate stays, and whether time may change that; None when it may go.
@@ -98,7 +92,7 @@ pub(crate) fn why_kept(hit: &Hit<'_>, slot: &Slot, have: &Have, now: Timestamp) 
         }),
         ResourceRef::Firewall(_) => {
             let same_generation = hit.mark().is_some_and(|m| m.slot == *slot);
-            (!same_generation).then_some(("it is another generation", false))
+            (!same_generation).then_some(("no later generation has phoned home yet", true))
         }
     }
 }

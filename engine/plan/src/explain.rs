@@ -14,6 +14,9 @@ pub struct PlanView {
     pub frees: Vec<String>,
     pub duplicates: Vec<String>,
     pub orphans: Vec<String>,
+    /// Committed values that metal-api does not have as they were committed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub losses: Vec<String>,
     pub suspect: Vec<String>,
 }
 
@@ -24,6 +27,9 @@ pub struct ClusterLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
     pub steps: Vec<StepLine>,
+    /// What is to be known and nothing fails for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -51,6 +57,7 @@ impl Plan {
             cluster: id.clone(),
             blocked: plan.blocked.as_ref().map(|b| format!("{}: {}", b.reason, b.message)),
             steps: plan.steps.iter().map(line).collect(),
+            notes: plan.notes.iter().map(|note| format!("{}: {}", note.reason, note.message)).collect(),
         };
         PlanView {
             incomplete: self.incomplete,
@@ -70,6 +77,7 @@ impl Plan {
                 .iter()
                 .map(|o| format!("{} `{}` of {} in project {}", o.slot, o.id, o.cluster, o.project))
                 .collect(),
+            losses: self.losses.iter().map(|loss| format!("{loss}, of {}", loss.cluster)).collect(),
             suspect: self.suspect.iter().map(|(project, why)| format!("project {project}: {why}")).collect(),
         }
     }

@@ -82,6 +82,14 @@ impl Hit<'_> {
         self.mark().is_some_and(|mark| mark.is_of(fleet) && mark.slot.same(slot))
     }
 
+    /// Of a firewall of ours; 0 for what has none.
+    pub(crate) fn generation(&self) -> u32 {
+        match self.mark().map(|mark| mark.slot) {
+            Some(Slot::Firewall(generation)) => generation,
+            Some(Slot::Network | Slot::Vip | Slot::Egress(_)) | None => 0,
+        }
+    }
+
     /// Whether the tags would make it fill this slot, whoever allocated it.
     pub(crate) fn fits(&self, slot: &Slot) -> bool {
         let tags = self.resource.tags();

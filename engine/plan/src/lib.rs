@@ -9,8 +9,11 @@ mod committed;
 mod deletion;
 mod duplicates;
 mod explain;
+mod firewall;
+mod generations;
 mod index;
 mod losses;
+mod recover;
 mod requests;
 mod settle;
 mod step;
@@ -29,8 +32,8 @@ pub use watch::{Question, Watch};
 
 use model::live::Seen;
 use model::lock::Deletion;
-use model::request::{Free, Request};
-use model::{Attempt, ClusterId, CommitId, Have, ProjectId, Reason, Slot, Timestamp, Want};
+use model::request::{Free, Request, Resource};
+use model::{Attempt, ClusterId, CommitId, Have, ProjectId, Reason, Slot, Timestamp, Want, Wanted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan is made in: facts of this process and of the history, none of them a choice.
@@ -176,6 +179,20 @@ impl Plan {
         }
     }
 
+    /// What stands beside what a cluster's slots are filled with: what is replaced goes (R5), duplicates go or are said.
+    fn beside(&mut self, id: &ClusterId, wanted: &Wanted, cluster: &ClusterPlan, search: &duplicates::Search<'_>) {
+        let is_paused = cluster.blocked.as_ref().is_some_and(|blocked| blocked.reason == Reason::Paused);
+        let replaced = generations::replaced(search.index, search.fleet, id, &wanted.identity.project);
+        let used = cluster.steps.iter().filter_map(Step::used).map(Resource::id);
+        let spared: BTreeSet<String> = replaced.iter().map(|free| free.target.to_string()).chain(used).collect();
+        self.frees.extend(replaced.into_iter().filter(|_| !is_paused));
+        if let Some(lock) = wanted.lock.as_deref() {
+            let found = duplicates::find(id, lock, search, &spared);
+            self.frees.extend(found.frees);
+            self.duplicates.extend(found.kept);
+        }
+    }
+
     pub fn allocations(&self) -> impl Iterator<Item = (&ClusterId, &Slot, &Request)> {
         self.clusters.iter().flat_map(|(id, cluster)| {
             cluster.steps.iter().filter_map(move |step| match step {
@@ -193,31 +210,43 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
     let index = index::Index::new(have);
     let mut plan = Plan { incomplete: !have.gaps.is_empty(), ..Plan::default() };
     let strays = suspect::strays(want, have, &index, name, setting);
-    plan.suspect = strays.suspect;
+    let mut losses = losses::find(want, have, &index, name, setting);
+    plan.suspect = std::mem::take(&mut losses.suspect);
+    plan.suspect.extend(strays.suspect);
     plan.orphans = strays.orphans;
+    losses.doubt(&plan.suspect);
     let mut budget = requests::Budget::new(want, fleet);
+    let search = duplicates::Search { have, index: &index, fleet: name, now: setting.now };
     for (id, wanted) in &want.clusters {
-        let reason = plan.suspect.get(&wanted.identity.project);
-        let context = cluster::Context { wanted, have, fleet: name, index: &index, attempt: setting.attempt };
-        plan.clusters.insert(id.clone(), cluster::decide(&context, reason, &mut budget));
-        // A list that is missing would make a network look empty.
         let project = &wanted.identity.project;
-        let seen = have.complete_for(project) && !plan.suspect.contains_key(project);
-        if let (Some(lock), true) = (&wanted.lock, seen) {
-            let found = duplicates::find(id, lock, have, &index, name, setting.now);
-            plan.frees.extend(found.frees);
-            plan.duplicates.extend(found.kept);
+        let losses = losses.of(id);
+        let context = cluster::Context { wanted, have, fleet: name, index: &index, setting, losses };
+        let cluster = cluster::decide(&context, plan.suspect.get(project), &mut budget);
+        // A list that is missing would make a network look empty.
+        if index.is_complete(project) && !plan.suspect.contains_key(project) && !setting.said.held.contains(id) {
+            plan.beside(id, wanted, &cluster, &search);
         }
+        plan.clusters.insert(id.clone(), cluster);
     }
     for (id, orphan) in &want.orphan_locks {
         // A deletion frees all that is marked by itself.
         let is_deleted = orphan.removed && orphan.lock.deletion.is_some();
         if !is_deleted && !plan.suspect.contains_key(&orphan.lock.identity.project) {
-            let found = duplicates::find(id, &orphan.lock, have, &index, name, setting.now);
+            let project = &orphan.lock.identity.project;
+            let mut spared = BTreeSet::new();
+            if !orphan.removed && index.is_complete(project) {
+                // R5 waits for no definition to be mended.
+                let replaced = generations::replaced(&index, name, id, project);
+                spared.extend(replaced.iter().map(|free| free.target.to_string()));
+                plan.frees.extend(replaced);
+            }
+            let found = duplicates::find(id, &orphan.lock, &search, &spared);
             plan.duplicates.extend(found.kept);
             plan.duplicates.extend(found.frees.into_iter().map(Duplicate::without_definition));
         }
     }
+    plan.losses = losses.of.into_values().flatten().collect();
+    plan.losses.sort();
     let context = deletion::Context {
         want,
         have,
@@ -231,6 +260,7 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
     (plan.deletions, plan.budget_left) = (deletions, budget_left);
     plan.frees.extend(frees);
     plan.confirmed = deletion::confirmed(want, setting);
+    capacity::tell(want, have, &mut plan);
     plan.frees.extend(strays.own.into_iter().filter(|f| !plan.suspect.contains_key(&f.project)));
     if fleet.spec.paused {
         plan.frees.clear();

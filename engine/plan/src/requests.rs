@@ -4,7 +4,8 @@ use crate::cluster::Context;
 use model::definition::VipKind;
 use model::metal::{FirewallRequest, IpKind, IpRequest, NetworkRequest, RequestNetwork};
 use model::request::Request;
-use model::tags::allocation_tags;
+use model::tags::{self, allocation_tags};
+use model::want::firewall_inputs;
 use model::{AddressFamily, Fleet, ProjectId, Reason, Slot, Want};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use std::net::IpAddr;
 pub(crate) fn request(context: &Context<'_>, slot: &Slot) -> Result<Request, (Reason, String)> {
     let wanted = context.wanted;
     let (id, identity, effective) = (&wanted.id, &wanted.identity, &wanted.effective);
-    let tags = allocation_tags(id, context.fleet, slot, context.attempt);
+    let tags = allocation_tags(id, context.fleet, slot, context.setting.attempt);
     let description = format!("{slot} of cluster {id}, by Ferrofleet");
     Ok(match slot {
         Slot::Network => Request::Network(NetworkRequest {
@@ -78,7 +79,8 @@ fn firewall(
         egress: rules.egress,
         ingress: rules.ingress,
         ssh_public_keys: Vec::new(),
-        tags,
+        // What a later run, or another engine, tells an outdated one by.
+        tags: tags.with(tags::INPUTS, firewall_inputs(&wanted.effective)),
     };
     if let Some(lock) = &wanted.lock {
         request.complete(&lock.values);
@@ -106,7 +108,9 @@ impl Budget {
         let live = want.clusters.values().filter_map(|w| w.lock.as_deref());
         for lock in live.chain(want.orphan_locks.values().map(|o| &*o.lock)) {
             let entry = used.entry(&lock.identity.project).or_default();
-            entry.0 += u32::from(lock.values.firewall.is_some());
+            let firewall = lock.values.firewall.as_ref();
+            entry.0 += u32::from(firewall.is_some());
+            entry.0 += u32::from(firewall.is_some_and(|f| f.successor.is_some()));
             let egress = u32::try_from(lock.values.egress_ips.len()).unwrap_or(u32::MAX);
             entry.1 = entry.1.saturating_add(u32::from(lock.values.vip.is_some())).saturating_add(egress);
         }

@@ -1,10 +1,12 @@
 //! Plan and Done to locks: what is known now, and why the rest is not. Locks may be partial (R7).
 
+use crate::generations::{external_networks, recorded};
+use crate::losses::available;
 use crate::{ClusterPlan, Plan, Step};
 use model::definition::VipKind;
 use model::fleet::ApiVersion;
-use model::lock::{Deletion, EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Values, Vip};
-use model::metal::{Ip, IpKind};
+use model::lock::{Deletion, EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Successor, Values, Vip};
+use model::metal::{Ip, IpKind, Machine};
 use model::request::{Done, Outcome, Resource};
 use model::want::{Effective, Wanted, firewall_inputs, input_digests};
 use model::{ClusterId, ClusterLock, Condition, ConditionStatus, Origin, Reason, Slot, Want};
@@ -33,7 +35,12 @@ fn lock(
 ) -> Option<ClusterLock> {
     let effective = &*wanted.effective;
     let mut values = wanted.lock.as_deref().map(|l| l.values.clone()).unwrap_or_default();
-    let mut open = None;
+    let before = wanted.lock.as_deref();
+    record_inputs(&mut values, wanted);
+    if plan.drops_successor {
+        values.firewall.iter_mut().for_each(|firewall| firewall.successor = None);
+    }
+    let (mut open, mut fresh) = (None, Vec::new());
     for step in &plan.steps {
         let outcome = outcomes.iter().find(|(slot, _)| slot.same(step.slot())).map(|(_, outcome)| outcome);
         let filled = match (step, outcome) {
@@ -44,7 +51,9 @@ fn lock(
             }
             (Step::Allocate { .. }, _) | (Step::Refuse { .. }, _) => false,
         };
-        if !filled && open.is_none() {
+        if filled {
+            fresh.push(step.slot());
+        } else if open.is_none() && !plan.is_beside(step) {
             open = Some(refusal(step, outcome));
         }
     }
@@ -56,10 +65,11 @@ fn lock(
     values.images = images(effective, &values);
     let autoscaled = effective.pools.iter().filter(|pool| pool.autoscale.is_some());
     values.autoscaled_pools = autoscaled.map(|pool| pool.name.clone()).collect();
-    let before = wanted.lock.as_deref();
     // What feeds a machine-affecting object is recorded with its first output.
     let rendered = if open.is_none() { input_digests(wanted.id.name(), effective, &values) } else { BTreeMap::new() };
-    let conditions = vec![resolved(open, before)];
+    let mut conditions = vec![resolved(open, before)];
+    let lost: Vec<_> = plan.lost.iter().filter(|(slot, _)| !fresh.contains(&slot)).cloned().collect();
+    conditions.extend(available(&lost));
     Some(ClusterLock {
         api_version: ApiVersion::V1Alpha1,
         kind: LockKind::ClusterLock,
@@ -84,7 +94,8 @@ fn refusal(step: &Step, outcome: Option<&Outcome>) -> Option<Reason> {
 /// `Resolved`: conditions in Git change with content only, so an outcome that is merely unknown keeps the last one.
 fn resolved(open: Option<Option<Reason>>, before: Option<&ClusterLock>) -> Condition {
     let Some(reason) = open else { return Condition::resolved(ConditionStatus::True, Reason::AllValuesKnown, "") };
-    let last = before.and_then(|l| l.conditions.iter().find(|c| c.status == ConditionStatus::False)).map(|c| c.reason);
+    let is_open = |c: &&Condition| c.kind == Condition::RESOLVED && c.status == ConditionStatus::False;
+    let last = before.and_then(|l| l.conditions.iter().find(is_open)).map(|c| c.reason);
     Condition::resolved(ConditionStatus::False, reason.or(last).unwrap_or(Reason::OutcomeUnknown), "")
 }
 
@@ -118,20 +129,49 @@ pub fn fill(values: &mut Values, effective: &Effective, slot: &Slot, resource: &
             values.egress_ips.sort_by(|a, b| a.network.cmp(&b.network));
         }
         (Slot::Firewall(generation), Resource::Machine(machine)) => {
-            values.firewall = Some(Firewall {
-                id: machine.id.clone(),
-                allocation: machine.allocation.clone(),
-                generation: if origin == Origin::Adopted { 0 } else { *generation },
-                image: machine.image.clone(),
-                networks: effective.firewall.networks.value.clone(),
-                origin,
-                inputs: (origin != Origin::Adopted).then(|| firewall_inputs(effective)),
-                successor: None,
-            });
+            let made = recorded(machine, *generation, &firewall_inputs(effective));
+            match &mut values.firewall {
+                Some(serving) if comes_later(serving, *generation, machine, origin) => serving.successor = Some(made),
+                _ => values.firewall = Some(serving(made, machine, effective, origin)),
+            }
         }
         (Slot::Network | Slot::Vip | Slot::Egress(_) | Slot::Firewall(_), _) => return false,
     }
     true
+}
+
+/// R5: the present one goes on until the next generation has phoned home.
+fn comes_later(serving: &Firewall, generation: u32, machine: &Machine, origin: Origin) -> bool {
+    let ours = serving.origin == Origin::Allocated && origin == Origin::Allocated;
+    ours && generation > serving.generation && !machine.phoned_home
+}
+
+fn serving(made: Successor, machine: &Machine, effective: &Effective, origin: Origin) -> Firewall {
+    let Successor { id, allocation, generation, image, inputs } = made;
+    let is_as_wanted = inputs.as_ref() == Some(&firewall_inputs(effective)) || machine.networks.is_empty();
+    let networks = if is_as_wanted || origin == Origin::Adopted {
+        effective.firewall.networks.value.clone()
+    } else {
+        external_networks(machine)
+    };
+    let is_adopted = origin == Origin::Adopted;
+    let generation = if is_adopted { 0 } else { generation };
+    let inputs = inputs.filter(|_| !is_adopted);
+    Firewall { id, allocation, generation, image, networks, origin, inputs, successor: None }
+}
+
+/// What an older engine's firewall was made from is known by the output alone. It is kept with the firewall before the
+/// output goes on.
+fn record_inputs(values: &mut Values, wanted: &Wanted) {
+    let Some(lock) = wanted.lock.as_deref() else { return };
+    let (Some(firewall), Some(before)) = (&mut values.firewall, lock.rendered.get("firewall")) else { return };
+    if firewall.inputs.is_some() || firewall.origin != Origin::Allocated {
+        return;
+    }
+    let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
+    if digests.get("firewall") != Some(before) {
+        firewall.inputs = Some(before.clone());
+    }
 }
 
 fn kind(ip: &Ip) -> VipKind {
@@ -145,8 +185,13 @@ fn kind(ip: &Ip) -> VipKind {
 fn images(effective: &Effective, values: &Values) -> BTreeMap<String, model::ImageId> {
     let machines = std::iter::once(&effective.control_plane).chain(effective.pools.iter().map(|p| &p.machines));
     let mut images: BTreeMap<_, _> = machines.map(|m| (m.image.wish.value.to_string(), m.image.id.clone())).collect();
+    // One that was made from other settings says nothing of the image that is wanted now.
+    let wanted = firewall_inputs(effective);
+    let is_wanted = |inputs: &Option<model::Digest>| inputs.as_ref().is_none_or(|inputs| *inputs == wanted);
     if let Some(firewall) = &values.firewall {
-        images.insert(effective.firewall.image.value.to_string(), firewall.image.clone());
+        let next = firewall.successor.as_ref().filter(|next| is_wanted(&next.inputs)).map(|next| &next.image);
+        let image = next.or_else(|| is_wanted(&firewall.inputs).then_some(&firewall.image));
+        images.extend(image.map(|image| (effective.firewall.image.value.to_string(), image.clone())));
     }
     images
 }

@@ -4,7 +4,7 @@ use crate::duplicates::why_kept;
 use crate::index::Index;
 use crate::{Orphan, Setting};
 use model::request::{Free, FreeReason};
-use model::{ClusterId, FleetName, Have, ProjectId, Want};
+use model::{ClusterId, FleetName, Have, ProjectId, Reason, Want};
 use std::collections::BTreeMap;
 
 #[derive(Default)]
@@ -28,6 +28,10 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
         if id.as_ref().is_some_and(in_tree) {
             continue;
         }
+        let is_accepted = || {
+            let said = |subject: &dyn std::fmt::Display| setting.said.is_acknowledged(Reason::Suspect, subject);
+            said(hit.project) || said(&cluster)
+        };
         // Of this process, of no landed lock, young and empty: what a person's change of mind left behind.
         let leftover = |id: &&ClusterId| {
             mark.attempt == setting.attempt.as_str()
@@ -44,7 +48,7 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
                 target: hit.resource.owned().target(),
                 why: FreeReason::Leftover,
             });
-        } else if id.as_ref().is_some_and(known) {
+        } else if id.as_ref().is_some_and(known) || is_accepted() {
             strays.orphans.push(Orphan {
                 project: hit.project.clone(),
                 cluster: cluster.to_owned(),
