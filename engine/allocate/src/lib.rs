@@ -5,9 +5,11 @@
 mod chain;
 mod free;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use metal_api::Metal;
-use model::request::{Done, Outcome};
+use model::request::{Done, Free, FreeOutcome, FreeReason, Outcome};
 use model::{Attempt, ClusterId, FleetName, Slot, Want};
 use plan::{Plan, Step};
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,19 +173,38 @@ impl<M: Metal + 'static> Executor<M> {
         done
     }
 
-    /// Frees duplicates, one after the other in the order of the plan.
+    /// Frees what the plan says, one after the other in its order. What this run tried already is not tried again: a
+    /// free is never repeated blindly. Of a cluster that is deleted, other slots wait behind one that did not go.
     pub async fn free(&self, plan: &Plan, done: &mut Done) {
         for free in &plan.frees {
             if !self.gate.is_open() {
                 return;
             }
+            if done.frees.iter().any(|(tried, outcome)| is_same(tried, free) || stands_before(tried, outcome, free)) {
+                continue;
+            }
             let (executor, meant) = (self.clone(), free.clone());
             let task = tokio::spawn(async move { free::free(&*executor.metal, &executor.fleet, &meant).await });
-            let outcome = task.await.unwrap_or_else(|e| model::request::FreeOutcome::Failed { message: e.to_string() });
-            tracing::info!(cluster = %free.cluster, slot = %free.slot, outcome = ?outcome, "freeing a duplicate");
+            let outcome = task.await.unwrap_or_else(|e| FreeOutcome::Failed { message: e.to_string() });
+            let (cluster, slot, target, why) = (&free.cluster, &free.slot, &free.target, &free.why);
+            tracing::info!(%cluster, %slot, metal_id = %target, %why, ?outcome, "freeing");
             done.frees.push((free.clone(), outcome));
         }
     }
+}
+
+fn is_same(tried: &Free, free: &Free) -> bool {
+    (&tried.project, &tried.target) == (&free.project, &free.target)
+}
+
+/// Whether something else of the same deletion was to go first, and did not.
+fn stands_before(tried: &Free, outcome: &FreeOutcome, free: &Free) -> bool {
+    let is_deletion = tried.why == FreeReason::Deletion && free.why == FreeReason::Deletion;
+    let is_there = match outcome {
+        FreeOutcome::Freed | FreeOutcome::Gone => false,
+        FreeOutcome::NotYet { .. } | FreeOutcome::Changed { .. } | FreeOutcome::Failed { .. } => true,
+    };
+    is_deletion && is_there && tried.cluster == free.cluster && !tried.slot.same(&free.slot)
 }
 
 /// By hand: `M` itself need not be cloned.
