@@ -1,19 +1,25 @@
-//! What a branch's history says: the last engine commit, and which clusters there ever were. A person's `git pull` may
-//! put the engine's newer commit behind a second parent, so the whole history counts, not only first parents.
+//! What a branch's history says: the last engine commit, which clusters there ever were, what people answered, what was
+//! freed. A person's `git pull` may put the engine's newer commit behind a second parent, so the whole history counts,
+//! not only first parents.
 
-use crate::message::{Trailers, acknowledged, trailers};
+use crate::answer::Answers;
+use crate::message::{Trailers, trailers};
 use git::{CommitInfo, Oid, Repo};
-use model::ClusterId;
-use std::collections::BTreeSet;
+use model::{BlobId, ClusterId, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bounds a walk over a history that this process has not seen before.
 const COMMITS_MAX: usize = 100_000;
 
+/// `limits.freesPerHour` counts over this.
+const HOUR_SECONDS: i64 = 3600;
+
 /// What a branch holds for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
-    /// Definitions and locks, and the output where it has no branch of its own.
-    Definitions,
+    /// Definitions and locks, and the output where it has no branch of its own. Of the fleet with this name; empty while
+    /// nobody could read it.
+    Definitions(String),
     /// The output alone, of the fleet with this name.
     Output(String),
 }
@@ -23,14 +29,15 @@ impl Holds {
     fn is_engines(&self, commit: &CommitInfo, trailers: &Trailers) -> bool {
         let parent = commit.parents.first().copied();
         match self {
-            Self::Definitions => parent.is_some() && parent == trailers.source,
+            Self::Definitions(_) => parent.is_some() && parent == trailers.source,
             Self::Output(_) => trailers.parent == Some(parent),
         }
     }
 
     fn is_own(&self, trailers: &Trailers) -> bool {
         match self {
-            Self::Definitions => true,
+            // Engines did not always say whose a commit of definitions is.
+            Self::Definitions(fleet) => trailers.fleet.as_ref().is_none_or(|name| name == fleet || fleet.is_empty()),
             Self::Output(fleet) => trailers.fleet.as_ref() == Some(fleet),
         }
     }
@@ -43,12 +50,29 @@ pub(crate) struct History {
     seen: Option<Oid>,
     /// The newest commit that an engine made on this branch for this fleet.
     pub(crate) newest: Option<EngineCommit>,
-    /// What people accepted since, as `<condition> <subject>`.
-    pub(crate) acknowledged: BTreeSet<String>,
     /// The newest engine commit is another fleet's.
     pub(crate) taken_by: Option<String>,
     /// Clusters that engine commits name: their locks landed.
     pub(crate) clusters: BTreeSet<ClusterId>,
+    /// What people said that is not over.
+    pub(crate) answers: Answers,
+    pub(crate) freed: Freed,
+    /// The newest engine commit that this process or its cache ever saw here.
+    latest: Option<Oid>,
+    /// When the phase of a lock with these bytes, or its tombstone, was committed.
+    pub(crate) phases: BTreeMap<BlobId, i64>,
+}
+
+/// When how many resources were freed that count against the fleet's budget.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Freed(Vec<(i64, u32)>);
+
+impl Freed {
+    /// A clock that is ahead of ours counts, too.
+    pub(crate) fn within_hour(&self, now: Timestamp) -> u32 {
+        let recent = self.0.iter().filter(|(at, _)| at.saturating_add(HOUR_SECONDS) > now.as_second());
+        recent.fold(0, |sum, (_, count)| sum.saturating_add(*count))
+    }
 }
 
 /// A commit by an engine.
@@ -64,10 +88,29 @@ impl History {
             holds,
             seen: None,
             newest: None,
-            acknowledged: BTreeSet::new(),
             taken_by: None,
             clusters: BTreeSet::new(),
+            answers: Answers::default(),
+            freed: Freed::default(),
+            latest: None,
+            phases: BTreeMap::new(),
         }
+    }
+
+    /// Whose commits count. Another fleet's on the same branch (a copy of its repository) are nobody's.
+    pub(crate) fn belongs_to(&mut self, fleet: &str) {
+        let holds = match &self.holds {
+            Holds::Definitions(_) => Holds::Definitions(fleet.to_owned()),
+            Holds::Output(_) => Holds::Output(fleet.to_owned()),
+        };
+        if holds != self.holds {
+            *self = Self { latest: self.latest, ..Self::of(holds) };
+        }
+    }
+
+    /// What an engine of this fleet says in a commit here; None for anybody else's.
+    pub(crate) fn engines(&self, commit: &CommitInfo) -> Option<Trailers> {
+        trailers(&commit.message).filter(|says| self.holds.is_engines(commit, says) && self.holds.is_own(says))
     }
 
     /// Reads what is new since the tip that was seen last.
@@ -78,29 +121,87 @@ impl History {
         // A rewritten history does not hold what was seen: then only what it holds itself counts.
         let continued = self.seen.map_or(Ok(false), |seen| repo.is_ancestor(seen, tip))?;
         if !continued {
-            *self = Self { clusters: std::mem::take(&mut self.clusters), ..Self::of(self.holds.clone()) };
+            let clusters = std::mem::take(&mut self.clusters);
+            *self = Self { clusters, latest: self.latest, ..Self::of(self.holds.clone()) };
         }
-        let (mut newest, mut taken_by, mut acks) = (None, None, BTreeSet::new());
-        for commit in repo.since(tip, self.seen, COMMITS_MAX)? {
-            match trailers(&commit.message).filter(|t| self.holds.is_engines(&commit, t)) {
-                Some(says) if self.holds.is_own(&says) => {
-                    self.clusters.extend(says.clusters.iter().cloned());
-                    newest.get_or_insert(EngineCommit { id: commit.id, says });
-                }
-                Some(others) if newest.is_none() && taken_by.is_none() => {
-                    taken_by = Some(others.fleet.unwrap_or_default());
-                }
-                None if newest.is_none() => acks.extend(acknowledged(&commit.message).map(str::to_owned)),
-                Some(_) | None => {}
+        // Parents before their children: what is said later counts.
+        for commit in repo.since(tip, self.seen, COMMITS_MAX)?.into_iter().rev() {
+            self.read(repo, &commit)?;
+        }
+        self.seen = Some(tip);
+        Ok(())
+    }
+
+    fn read(&mut self, repo: &Repo, commit: &CommitInfo) -> Result<(), git::Error> {
+        let engines = trailers(&commit.message).filter(|says| self.holds.is_engines(commit, says));
+        let Some(says) = engines else { return self.read_answers(repo, commit) };
+        if !self.holds.is_own(&says) {
+            self.taken_by = Some(says.fleet.unwrap_or_default());
+            return Ok(());
+        }
+        self.clusters.extend(says.clusters.iter().cloned());
+        self.answers.end(&says.ended);
+        let freed = says.freed.iter().filter(|freed| freed.is_deletion).count();
+        if freed > 0 {
+            self.freed.0.push((commit.committer_time, u32::try_from(freed).unwrap_or(u32::MAX)));
+        }
+        self.taken_by = None;
+        self.newest = Some(EngineCommit { id: commit.id, says });
+        Ok(())
+    }
+
+    /// People answer by a commit that changes nothing.
+    fn read_answers(&mut self, repo: &Repo, commit: &CommitInfo) -> Result<(), git::Error> {
+        if Answers::are_in(&commit.message)
+            && let Some(parent) = commit.parents.first()
+            && repo.commit_info(*parent)?.tree == commit.tree
+        {
+            self.answers.add(commit);
+        }
+        Ok(())
+    }
+
+    /// What people accept by name, whenever they said so.
+    pub(crate) fn acknowledged(&self) -> BTreeSet<String> {
+        self.answers.acknowledged()
+    }
+
+    /// The engine commit that was the newest once and is not in this tip's history. None also where one of these commits
+    /// accepts that: then this tip is what counts from now on. `name` is of the note in the cache.
+    pub(crate) fn missing(
+        &mut self,
+        repo: &Repo,
+        name: &str,
+        tip: Oid,
+        accepted: &[Oid],
+    ) -> Result<Option<Oid>, git::Error> {
+        let noted = match self.latest {
+            Some(latest) => Some(latest),
+            None => repo.noted(name)?,
+        };
+        if let Some(latest) = noted
+            && !repo.is_ancestor(latest, tip)?
+        {
+            self.latest = noted;
+            // What was said before that commit was made is about something else.
+            let mut is_accepted = false;
+            for by in accepted {
+                is_accepted |= !repo.is_ancestor(*by, latest)?;
+            }
+            if !is_accepted {
+                return Ok(noted);
             }
         }
-        if newest.is_some() {
-            (self.acknowledged, self.taken_by) = (BTreeSet::new(), None);
-            self.newest = newest;
+        self.landed(repo, name, self.newest.as_ref().map(|commit| commit.id))?;
+        Ok(None)
+    }
+
+    /// Remembers the newest engine commit beyond this process.
+    pub(crate) fn landed(&mut self, repo: &Repo, name: &str, newest: Option<Oid>) -> Result<(), git::Error> {
+        if self.latest != newest || newest.is_none() {
+            repo.note(name, newest)?;
+            self.latest = newest;
         }
-        self.acknowledged.extend(acks);
-        self.taken_by = taken_by.or(self.taken_by.take());
-        self.seen = Some(tip);
         Ok(())
     }
 }

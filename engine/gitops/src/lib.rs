@@ -3,25 +3,44 @@
 //! commits is complete or not there.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod claim;
+mod delegated;
 mod draft;
+mod due;
 mod engine;
+mod error;
 mod history;
+mod holds;
+#[cfg(test)]
+mod kit;
 mod live;
+mod log;
 mod message;
 mod options;
 mod outcome;
+mod orphans;
 mod output;
 mod pass;
 mod reading;
 mod remote;
+mod report;
+mod seeing;
+mod side;
 mod status;
+mod told;
 mod trigger;
+mod turns;
 mod view;
+mod watching;
+mod writing;
 
-pub use engine::{Engine, FileChange, Metals, Planned, Read, RunError};
+pub use answer::Answer;
+pub use engine::{Engine, FileChange, Metals, Planned, Read};
+pub use error::RunError;
 pub use live::{Blind, Live, Look};
-pub use message::{Trailers, trailers};
+pub use log::LogEntry;
+pub use message::{FreedTrailer, HeldTrailer, OutputTrailer, Trailers, trailers};
 pub use options::Options;
 pub use outcome::{ClusterState, Commit, Due, Phase, Ran};
 pub use output::Outputs;

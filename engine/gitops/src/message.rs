@@ -1,198 +1,220 @@
 //! The engine's commit messages (I8): what, which values, why, from which source. Read back by `history` and by the
 //! engine itself.
 
-use git::Oid;
-use model::lock::Values;
-use model::request::{Done, FreeOutcome};
-use model::{ClusterId, ClusterLock, Digest, Origin};
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+#[cfg(test)]
+mod tests;
+mod trailers;
+mod values;
 
-const RUN: &str = "Fleet-Run";
-const CLUSTER: &str = "Fleet-Cluster";
-const PARENT: &str = "Fleet-Parent";
-const NAME: &str = "Fleet-Name";
-const OUTPUT: &str = "Fleet-Output";
-const OUTPUT_AT: &str = "Fleet-Output-At";
-const ACK: &str = "Fleet-Ack";
-const NONE: &str = "none";
+pub use trailers::{FreedTrailer, HeldTrailer, OutputTrailer, Trailers, trailers};
+pub(crate) use trailers::{ACK, RECOVER, all};
+pub(crate) use values::{Change, Version};
+
+use crate::holds::Hold;
+use git::Oid;
+use model::commit::TitleFacts;
+use model::request::{Done, FreeOutcome};
+use model::{ClusterId, Digest};
+use plan::Said;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use trailers::{
+    ACK_ENDED, CLUSTER, FREED, HELD, INPUTS, NAME, NONE, OUTPUT, OUTPUT_AT, PARENT, PLAN, REASON, RUN, SOURCE,
+};
 
 /// What a message is made of.
 pub(crate) struct Facts<'a> {
     pub(crate) run: &'a str,
+    /// Whose it is.
+    pub(crate) fleet: &'a str,
+    /// `spec.commit.message`.
+    pub(crate) template: Option<&'a str>,
     pub(crate) source: Oid,
-    /// Clusters with changed files, with their locks.
-    pub(crate) clusters: &'a BTreeMap<ClusterId, ClusterLock>,
-    /// Those whose values are new.
-    pub(crate) resolved: &'a [ClusterId],
+    /// Clusters with changed files.
+    pub(crate) clusters: &'a BTreeMap<ClusterId, Change<'a>>,
     pub(crate) done: &'a Done,
     pub(crate) put_right: &'a [String],
-    /// For the output's own commit: what it is made on there, and whose it is.
-    pub(crate) parent: Option<(Option<Oid>, &'a str)>,
+    /// For the output's own commit: what it is made on there.
+    pub(crate) parent: Option<Option<Oid>>,
     /// For a commit beside which the output goes elsewhere: where, and what was there.
     pub(crate) output: Option<(&'a str, Option<Oid>)>,
+    /// What people said.
+    pub(crate) said: &'a Said,
+    /// What stays as people reverted it.
+    pub(crate) held: &'a BTreeMap<ClusterId, Hold>,
+    /// Answers that count no more.
+    pub(crate) ended: &'a BTreeSet<String>,
+    /// Of the plan's view.
+    pub(crate) plan: Option<&'a Digest>,
+}
+
+/// Why a cluster's files change, in the order in which a title names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    Resolve,
+    Recover,
+    Replace,
+    Change,
+    Delete,
+    Repair,
+    Render,
+}
+
+impl Why {
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Resolve => "Resolve",
+            Self::Recover => "Recover",
+            Self::Replace => "Replace the firewall of",
+            Self::Change => "Change",
+            Self::Delete => "Delete",
+            Self::Repair => "Put right",
+            Self::Render => "Render",
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Resolve => "resolve",
+            Self::Recover => "recover",
+            Self::Replace => "replace",
+            Self::Change => "change",
+            Self::Delete => "delete",
+            Self::Repair => "repair",
+            Self::Render => "render",
+        })
+    }
 }
 
 pub(crate) fn message(facts: &Facts<'_>) -> String {
-    let mut text = format!("{}\n\n", title(facts));
-    for (id, lock) in facts.clusters {
-        let _ = writeln!(text, "{id}: {}", values(&lock.values));
+    let reasons = reasons(facts);
+    let reason: Vec<_> = reasons.keys().map(ToString::to_string).collect();
+    let reason = reason.join(", ");
+    let mut text = format!("{}\n\n", title(facts, &reasons, &reason));
+    for (id, change) in facts.clusters {
+        let _ = writeln!(text, "{id}: {}", change.words());
+    }
+    let freed = || facts.done.frees.iter().filter(|(_, outcome)| *outcome == FreeOutcome::Freed).map(|(free, _)| free);
+    for free in freed() {
+        let _ = writeln!(text, "Freed: {} {} of {} ({})", free.slot, free.target, free.cluster, free.why);
     }
     for path in facts.put_right {
+        let path = path.escape_debug();
         let _ = writeln!(text, "Put right: {path} (an engine-owned file that a person changed)");
     }
-    let reason = if !facts.resolved.is_empty() {
-        "resolve"
-    } else if facts.put_right.is_empty() {
-        "render"
-    } else {
-        "repair"
-    };
-    let inputs: Vec<_> = facts.clusters.iter().map(|(id, lock)| (id, &lock.source.digest)).collect();
-    let _ = write!(text, "\n{RUN}: {}\nFleet-Source: {}\n", facts.run, facts.source);
+    for (id, hold) in facts.held {
+        let _ = writeln!(text, "Held: {id}, as reverted in {}", hold.by.map_or_else(|| NONE.to_owned(), |id| id.to_string()));
+    }
+    let digest = |change: &Change<'_>| change.after.and_then(|after| after.digest.cloned());
+    let inputs: Vec<_> = facts.clusters.iter().map(|(id, change)| (id, digest(change))).collect();
+    let _ = write!(text, "\n{RUN}: {}\n{SOURCE}: {}\n", facts.run, facts.source);
     for id in facts.clusters.keys() {
         let _ = writeln!(text, "{CLUSTER}: {id}");
     }
     let id = |id: Option<Oid>| id.map_or_else(|| NONE.to_owned(), |id| id.to_string());
-    if let Some((parent, fleet)) = facts.parent {
-        let _ = writeln!(text, "{PARENT}: {}\n{NAME}: {fleet}", id(parent));
+    if let Some(parent) = facts.parent {
+        let _ = writeln!(text, "{PARENT}: {}", id(parent));
+    }
+    if !facts.fleet.is_empty() {
+        let _ = writeln!(text, "{NAME}: {}", facts.fleet);
     }
     if let Some((place, at)) = facts.output {
         let _ = writeln!(text, "{OUTPUT}: {place}\n{OUTPUT_AT}: {}", id(at));
     }
-    let _ = writeln!(text, "Fleet-Reason: {reason}");
-    for (free, outcome) in &facts.done.frees {
-        if *outcome == FreeOutcome::Freed {
-            let _ = writeln!(text, "Fleet-Freed: {} {} {}", free.cluster, free.slot, free.target);
-        }
+    let _ = writeln!(text, "{REASON}: {reason}");
+    for free in freed() {
+        let _ = writeln!(text, "{FREED}: {}", trailers::freed_value(free));
     }
-    let _ = writeln!(text, "Fleet-Inputs: {}", Digest::of(&inputs));
+    for (id, hold) in facts.held {
+        let by = hold.by.map(|by| format!(" {by}")).unwrap_or_default();
+        let _ = writeln!(text, "{HELD}: {id} {}{by}", hold.digest);
+    }
+    for answer in facts.ended {
+        let _ = writeln!(text, "{ACK_ENDED}: {answer}");
+    }
+    if let Some(plan) = facts.plan {
+        let _ = writeln!(text, "{PLAN}: {plan}");
+    }
+    let _ = writeln!(text, "{INPUTS}: {}", Digest::of(&inputs));
     text
 }
 
-fn title(facts: &Facts<'_>) -> String {
-    let verb = if !facts.resolved.is_empty() {
-        "Resolve"
-    } else if facts.put_right.is_empty() {
-        "Render"
+/// Which clusters change why. Rendering is no reason beside another one.
+fn reasons<'a>(facts: &Facts<'a>) -> BTreeMap<Why, Vec<&'a ClusterId>> {
+    let mut reasons: BTreeMap<Why, Vec<&ClusterId>> = BTreeMap::new();
+    for (id, change) in facts.clusters {
+        reasons.entry(why(facts, id, change)).or_default().push(id);
+    }
+    let freed = |(free, outcome): &(model::request::Free, FreeOutcome)| {
+        *outcome == FreeOutcome::Freed && free.why == model::request::FreeReason::Deletion
+    };
+    if reasons.is_empty() && facts.done.frees.iter().any(freed) {
+        reasons.insert(Why::Delete, Vec::new());
+    }
+    if reasons.len() > 1 {
+        reasons.remove(&Why::Render);
+    }
+    if reasons.is_empty() {
+        let rest = if facts.put_right.is_empty() { Why::Render } else { Why::Repair };
+        reasons.insert(rest, Vec::new());
+    }
+    reasons
+}
+
+fn why(facts: &Facts<'_>, id: &ClusterId, change: &Change<'_>) -> Why {
+    let rest = if facts.put_right.is_empty() { Why::Render } else { Why::Repair };
+    let deletion = [change.before, change.after].map(|version| version.and_then(|v| v.deletion));
+    // The output's own commit resolves nothing: the one of the locks did.
+    if facts.parent.is_some() {
+        return if deletion[1].is_some() { Why::Delete } else { rest };
+    }
+    if change.after.is_none() || deletion[1].is_some() {
+        return Why::Delete;
+    }
+    let is_recovered = |slot: &model::Slot| facts.said.recover.contains_key(&(id.clone(), slot.clone()));
+    if change.replaced().iter().any(is_recovered) {
+        return Why::Recover;
+    }
+    if change.fills() {
+        return Why::Resolve;
+    }
+    if change.replaces_firewall() {
+        return Why::Replace;
+    }
+    let digest = |version: Option<Version<'_>>| version.and_then(|v| v.digest.cloned());
+    let is_other = digest(change.before) != digest(change.after) || deletion[0] != deletion[1];
+    // A change of values without one of the inputs: the world changed.
+    let values = [change.before, change.after].map(|version| version.map(|v| v.values));
+    if is_other || values[0] != values[1] { Why::Change } else { rest }
+}
+
+fn title(facts: &Facts<'_>, reasons: &BTreeMap<Why, Vec<&ClusterId>>, reason: &str) -> String {
+    let only = |why| reasons.len() == 1 && reasons.get(&why).is_some_and(Vec::is_empty);
+    let plain = if only(Why::Render) && facts.output.is_some() {
+        "Note where the output is".to_owned()
     } else {
-        "Put right"
+        let parts: Vec<_> = reasons.iter().map(|(why, named)| part(*why, named)).collect();
+        parts.join("; ")
     };
-    let named = if facts.resolved.is_empty() {
-        facts.clusters.keys().collect()
-    } else {
-        facts.resolved.iter().collect::<Vec<_>>()
-    };
-    match named[..] {
-        [] if facts.output.is_some() && facts.put_right.is_empty() => "Note where the output is".to_owned(),
-        [] => format!("{verb} engine-owned files"),
-        [one] => format!("{verb} {one}"),
-        [one, two] => format!("{verb} {one} and {two}"),
-        [one, two, three] => format!("{verb} {one}, {two} and {three}"),
-        [one, two, ..] => format!("{verb} {one}, {two} and {} more", named.len() - 2),
-    }
+    let clusters = names(&facts.clusters.keys().collect::<Vec<_>>());
+    let made = TitleFacts { title: &plain, reason, clusters: &clusters, fleet: facts.fleet };
+    // A template that cannot be used is a finding of fleet.yaml; it stops no commit.
+    facts.template.and_then(|template| model::commit::title(template, made).ok()).unwrap_or(plain)
 }
 
-fn values(values: &Values) -> String {
-    let Values { node_network, vip, egress_ips, firewall, kubernetes, images: _, autoscaled_pools: _, empty_pools: _ } =
-        values;
-    let mut parts = Vec::new();
-    if let Some(network) = node_network {
-        let prefixes: Vec<_> = network.prefixes.iter().map(ToString::to_string).collect();
-        parts.push(format!("network {} {} ({})", network.id, prefixes.join(" "), origin(network.origin)));
-    }
-    if let Some(vip) = vip {
-        parts.push(format!("VIP {}:{} ({})", vip.address, vip.port.get(), origin(vip.origin)));
-    }
-    for egress in egress_ips {
-        parts.push(format!("egress {} in {} ({})", egress.address, egress.network, origin(egress.origin)));
-    }
-    if let Some(firewall) = firewall {
-        parts.push(format!("firewall {} ({})", firewall.id, origin(firewall.origin)));
-    }
-    if let Some(kubernetes) = kubernetes {
-        parts.push(format!("Kubernetes {}", kubernetes.version));
-    }
-    parts.join(", ")
+fn part(why: Why, named: &[&ClusterId]) -> String {
+    let names = if named.is_empty() { "engine-owned files".to_owned() } else { names(named) };
+    format!("{} {names}", why.verb())
 }
 
-fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Allocated => "allocated",
-        Origin::Adopted => "adopted",
-        Origin::Delegated => "delegated",
-        Origin::Spec => "spec",
-    }
-}
-
-/// The trailers of an engine commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trailers {
-    pub run: String,
-    /// The commit of the definitions that it was made from, and on where the output has no branch of its own.
-    pub source: Option<Oid>,
-    /// Of a commit of output alone: what it was made on, inner None for a branch's first commit.
-    pub parent: Option<Option<Oid>>,
-    /// Of a commit of output alone: whose.
-    pub fleet: Option<String>,
-    /// Of a commit of definitions whose output goes elsewhere: where.
-    pub output: Option<OutputTrailer>,
-    pub clusters: Vec<ClusterId>,
-}
-
-/// Where the output of a commit's locks is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputTrailer {
-    pub place: String,
-    /// What was there before.
-    pub at: Option<Oid>,
-}
-
-/// What a person accepts, as `<condition> <subject>`: the last paragraph of a message says so.
-pub(crate) fn acknowledged(message: &str) -> impl Iterator<Item = &str> {
-    let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
-    last.lines().filter_map(|line| Some(line.strip_prefix(ACK)?.strip_prefix(": ")?.trim()))
-}
-
-/// Reads the trailers back; None for a commit of anybody else.
-pub fn trailers(message: &str) -> Option<Trailers> {
-    // Trailers are the last paragraph: a person who quotes one in a body is no engine.
-    let last = message.trim_end().rsplit("\n\n").next()?;
-    let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.strip_prefix(": ")?.trim().to_owned());
-    let run = last.lines().find_map(|line| value(line, RUN))?;
-    let clusters = last.lines().filter_map(|line| value(line, CLUSTER)?.parse().ok()).collect();
-    let source = last.lines().find_map(|line| value(line, "Fleet-Source")?.parse().ok());
-    let found = |key| last.lines().find_map(|line| value(line, key));
-    let id = |text: String| match text.as_str() {
-        NONE => Some(None),
-        id => id.parse().ok().map(Some),
-    };
-    let parent = found(PARENT).and_then(id);
-    let at = found(OUTPUT_AT).and_then(id).flatten();
-    let output = found(OUTPUT).map(|place| OutputTrailer { place, at });
-    Some(Trailers { run, source, parent, fleet: found(NAME), output, clusters })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i8_the_engine_reads_its_own_trailers_and_nobody_elses() {
-        let facts = Facts {
-            run: "0f0e",
-            source: "1234567890123456789012345678901234567890".parse().unwrap(),
-            clusters: &BTreeMap::new(),
-            resolved: &["default.shop".parse().unwrap()],
-            done: &Done::default(),
-            put_right: &[],
-            parent: None,
-            output: None,
-        };
-        let text = message(&facts);
-        assert!(text.starts_with("Resolve default.shop\n\n"), "{text}");
-        assert_eq!(trailers(&text).unwrap().run, "0f0e");
-        assert_eq!(trailers("Quote\n\nFleet-Run: 1\n\nbut that was not me"), None);
-        assert_eq!(trailers(""), None);
+fn names(named: &[&ClusterId]) -> String {
+    match named {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        [one, two, ..] => format!("{one}, {two} and {} more", named.len() - 2),
     }
 }

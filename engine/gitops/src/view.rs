@@ -2,20 +2,29 @@
 //! tip and the engine's files as the last engine commit left them. Output that has a branch of its own is read from
 //! there, and stands in the tree as if it lay beside the definitions.
 
-use crate::history::{EngineCommit, History};
+use crate::history::History;
+use crate::holds::{Hold, Reverted};
 use crate::output::{Found, Place, Said, is_output};
+use crate::side::Groups;
+pub(crate) use crate::side::{Side, output_side};
+use crate::told::Told;
 use fleet::{Loaded, Memo};
 use git::{Oid, Repo};
-use model::{Entry, Finding, Place as At, Timestamp, Tree, Want};
+use model::want::Blocked;
+use model::{ClusterId, Finding, Place as At, Reason, Timestamp, Tree, Want};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Whether the engine owns this path: people's edits there are put right.
 pub fn is_engine_owned(path: &str) -> bool {
-    is_lock(path) || is_output(path)
+    is_kept_beside(path) || is_output(path)
 }
 
-fn is_lock(path: &str) -> bool {
-    path.rsplit('/').next() == Some("cluster.lock.yaml")
+/// What stays beside the definitions wherever the output goes: locks and tombstones.
+fn is_kept_beside(path: &str) -> bool {
+    let is_tombstone = path.strip_prefix("tombstones/").is_some_and(|name| name.ends_with(".yaml"));
+    is_tombstone || path.rsplit('/').next() == Some("cluster.lock.yaml")
 }
 
 /// What loading and judging remember.
@@ -45,6 +54,11 @@ pub(crate) struct View {
     /// What the next commit of locks says of the output, and whether it must be made to say so.
     pub(crate) says: Option<Said>,
     pub(crate) record: bool,
+    /// Clusters whose engine-owned files a person reverted, and which stay so; beside the definitions, and on the
+    /// output's own branch.
+    pub(crate) held: BTreeMap<ClusterId, Hold>,
+    pub(crate) held_output: BTreeMap<ClusterId, Hold>,
+    told: Told,
 }
 
 /// The output's own branch, as it was read.
@@ -62,53 +76,7 @@ struct Trees {
     put_right: Vec<String>,
 }
 
-/// One branch at one commit, with the engine's files as its last engine commit has them.
-#[derive(Clone, Debug)]
-pub(crate) struct Side {
-    tree: Tree,
-    corrected: Tree,
-    put_right: Vec<String>,
-    /// The newest engine commit here.
-    pub(crate) newest: Option<EngineCommit>,
-}
-
-impl Side {
-    pub(crate) fn load(
-        repo: &mut Repo,
-        full_ref: &str,
-        history: &mut History,
-        tip: Oid,
-        owned: fn(&str) -> bool,
-    ) -> Result<Self, git::Error> {
-        repo.fetch_ref(full_ref, tip)?;
-        history.advance(repo, tip)?;
-        let tree = repo.tree_in(full_ref, tip)?;
-        let newest = history.newest.clone();
-        let (mut corrected, mut put_right) = (tree.clone(), Vec::new());
-        if let Some(last) = newest.as_ref().map(|commit| commit.id).filter(|last| *last != tip) {
-            let last_tree = repo.tree_in(full_ref, last)?;
-            put_right = repo.diff_paths(last, tip)?;
-            put_right.retain(|path| owned(path) && is_written_by_an_engine(path, &last_tree));
-            if !put_right.is_empty() {
-                corrected = correct(&tree, &last_tree, &put_right);
-            }
-        }
-        Ok(Self { tree, corrected, put_right, newest })
-    }
-}
-
-/// Below `gitops/` people have files of their own; what an engine wrote there says so.
-fn is_written_by_an_engine(path: &str, last: &Tree) -> bool {
-    !path.starts_with("gitops/") || render::is_ours(last, path)
-}
-
-/// The tip with these paths as the last engine commit has them. `put_right` is sorted.
-fn correct(tip: &Tree, last: &Tree, put_right: &[String]) -> Tree {
-    let is_put_right = |entry: &&Entry| put_right.binary_search(&entry.path).is_ok();
-    let people = tip.entries().iter().filter(|entry| !is_put_right(entry));
-    let engine = last.entries().iter().filter(is_put_right);
-    tip.with_entries(people.chain(engine).cloned().collect())
-}
+type Reverteds = BTreeMap<ClusterId, Reverted>;
 
 /// Where the output is that R1 keeps from.
 #[derive(Clone, Debug)]
@@ -137,10 +105,11 @@ impl View {
         let Found { before, lost: _, accepted: _, says, record } = found;
         // What lies beside the definitions while the output is elsewhere is no engine's.
         let is_beside = output.is_none() && matches!(before, Before::Here);
-        let owned = if is_beside { is_engine_owned } else { is_lock };
+        let owned = if is_beside { is_engine_owned } else { is_kept_beside };
         let branch = repo.branch_ref();
         let own = branch.strip_prefix("refs/heads/").unwrap_or(&branch);
-        let definitions = Side::load(repo, &branch, history, tip, owned)?;
+        let groups = Groups::Definitions { memo: memos.load, is_beside, now };
+        let definitions = Side::load(repo, &branch, history, tip, owned, groups)?;
         let (at, there) = output.map_or((None, None), |(at, side)| (Some(at), side));
         let shown = if at.is_some() { there.as_ref() } else { Some(&definitions) };
         let kept = match before {
@@ -154,8 +123,12 @@ impl View {
         let mut put_right = definitions.put_right.clone();
         put_right.extend(there.iter().flat_map(|side| side.put_right.iter().cloned()));
         let source = kept.and_then(|(_, newest)| newest.as_ref()?.says.source).filter(|_| !is_beside);
+        let made_from = there.as_ref().and_then(|side| side.newest.as_ref()?.says.source);
+        let reverted = (definitions.reverted, there.map(|side| side.reverted).unwrap_or_default());
         let mut view = Self::judged(own, tip, at, Trees { tree, corrected, put_right }, memos, now);
         (view.says, view.record) = (says.clone(), *record);
+        view.hold(repo, reverted, made_from, memos, now)?;
+        view.told = Told::of(repo, history, own, tip, (&view.want, &view.corrected), now)?;
         if matches!(before, Before::Beside | Before::At(_)) {
             view.carried = view.output_that_differs();
         }
@@ -216,7 +189,64 @@ impl View {
             missing: false,
             says: None,
             record: false,
+            held: BTreeMap::new(),
+            held_output: BTreeMap::new(),
+            told: Told::default(),
         }
+    }
+
+    /// What the branch's history says beside the tree, at this time.
+    pub(crate) fn said(&self, now: Timestamp) -> plan::Said {
+        self.told.said(self.held.keys().chain(self.held_output.keys()).cloned().collect(), now)
+    }
+
+    /// Stops the clusters that people reverted beside the definitions or on the output's branch, as long as their inputs
+    /// are what they were. `made_from` is what the output was made from that was reverted.
+    fn hold(
+        &mut self,
+        repo: &Repo,
+        (beside, there): (Reverteds, Reverteds),
+        made_from: Option<Oid>,
+        memos: &mut Memos<'_>,
+        now: Timestamp,
+    ) -> Result<(), git::Error> {
+        let mut then: BTreeMap<Oid, Want> = BTreeMap::new();
+        let mut holds = |want: &Want, reverted: Reverteds, at: Option<Oid>| -> Result<_, git::Error> {
+            let mut holds = BTreeMap::new();
+            for (id, Reverted { by, digest }) in reverted {
+                let Some(wanted) = want.clusters.get(&id) else { continue };
+                let digest = match (digest, at.or(by)) {
+                    (Some(digest), _) => digest,
+                    (None, Some(at)) if repo.is_ancestor(at, self.tip)? => {
+                        if let Entry::Vacant(vacant) = then.entry(at) {
+                            vacant.insert(fleet::load(&repo.tree(at)?, memos.load, now).want);
+                        }
+                        match then.get(&at).and_then(|want| want.clusters.get(&id)) {
+                            Some(then) => then.digest.clone(),
+                            None => continue,
+                        }
+                    }
+                    (None, _) => wanted.digest.clone(),
+                };
+                if digest == wanted.digest {
+                    holds.insert(id, Hold { digest, by });
+                }
+            }
+            Ok(holds)
+        };
+        let beside = holds(&self.want, beside, None)?;
+        let there = holds(&self.want, there, made_from)?;
+        for (id, hold) in beside.iter().chain(&there) {
+            let Some(wanted) = self.want.clusters.get_mut(id).filter(|wanted| wanted.blocked.is_none()) else { continue };
+            let by = hold.by.map(|by| format!(" by {by}")).unwrap_or_default();
+            let message = format!(
+                "a person reverted its engine-owned files{by}: they stay so, and nothing is done for it, until its \
+                 definition (or stage, policy or fleet) changes; revert the revert to go on as before"
+            );
+            wanted.blocked = Some(Blocked { reason: Reason::HeldAfterRevert, message });
+        }
+        (self.held, self.held_output) = (beside, there);
+        Ok(())
     }
 
     /// R1: what is kept depends on the inputs that the output was made from. Those are in the locks of the commit that
@@ -224,7 +254,9 @@ impl View {
     fn inputs_of_output(&mut self, source: &Tree, memos: &mut Memos<'_>, now: Timestamp) {
         let differs = |path: &str| source.entry(path).map(|e| e.id) != self.corrected.entry(path).map(|e| e.id);
         let path = |wanted: &model::Wanted| wanted.lock_found_at.clone().unwrap_or_else(|| wanted.lock_path.clone());
-        let locked = |w: &&model::Wanted| w.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
+        // What a person took away is not lost.
+        let is_held = |w: &model::Wanted| self.held_output.contains_key(&w.id);
+        let locked = |w: &&model::Wanted| !is_held(w) && w.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
         let gone = |w: &model::Wanted| !differs(&path(w)) && self.corrected.below(&w.output_dir()).next().is_none();
         self.missing = self.want.clusters.values().filter(locked).any(gone);
         let ahead: Vec<_> = self.want.clusters.values().filter(|w| w.lock.is_some() && differs(&path(w))).collect();
@@ -255,16 +287,6 @@ fn joined(definitions: &Tree, output: Option<&Tree>) -> Tree {
     }
 }
 
-/// For the output's own branch.
-pub(crate) fn output_side(
-    repo: &mut Repo,
-    full_ref: &str,
-    history: &mut History,
-    tip: Oid,
-) -> Result<Side, git::Error> {
-    Side::load(repo, full_ref, history, tip, is_output)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +294,7 @@ mod tests {
     #[test]
     fn engine_owned_paths() {
         for owned in
-            ["cluster.lock.yaml", "a/b/cluster.lock.yaml", "rendered/x", "gitops/argocd/a.yaml", "gitops/flux/b"]
+            ["cluster.lock.yaml", "a/b/cluster.lock.yaml", "rendered/x", "gitops/argocd/a.yaml", "gitops/flux/b", "tombstones/a.b.yaml"]
         {
             assert!(is_engine_owned(owned), "{owned}");
         }

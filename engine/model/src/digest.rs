@@ -22,6 +22,13 @@ impl Digest {
         Self::of_bytes(&json)
     }
 
+    /// As a trailer writes it; None for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.strip_prefix("sha256:")?;
+        let is_digit = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        (hex.len() == 64 && hex.bytes().all(is_digit)).then(|| Self(text.to_owned()))
+    }
+
     /// The first eight hex digits, for names by content.
     pub fn short(&self) -> &str {
         self.0.get(7..15).unwrap_or(&self.0)
