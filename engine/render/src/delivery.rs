@@ -3,8 +3,7 @@
 mod argocd;
 mod flux;
 
-pub(crate) use argocd::WAVE;
-pub(crate) use argocd::wave_of;
+pub(crate) use argocd::{COMPARE, WAVE, wave_of};
 
 use crate::kinds::{ADDONS, CONTROL_PLANE, INFRASTRUCTURE, POOLS, TEMPLATES};
 use model::Fleet;
@@ -79,6 +78,18 @@ impl Output {
                 self.0.remove(management_cluster);
             }
         }
+    }
+}
+
+/// Tells Argo CD when to apply an object of a cluster, and what not to miss.
+pub(crate) fn annotate_for_argocd(object: &mut serde_json::Value) {
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let (wave, leaves_old_ones) = (wave_of(kind), argocd::leaves_old_ones(kind));
+    let annotations = &mut object["metadata"]["annotations"];
+    annotations[WAVE] = wave.to_string().into();
+    if leaves_old_ones {
+        let (key, value) = COMPARE;
+        annotations[key] = value.into();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Guards against pruning: annotations without which Argo CD and Flux delete an object whose file is gone (R2, I9).
 
+use crate::delivery;
 use crate::facts::CLUSTER_NAME_LABEL;
 use crate::kinds::{Objects, Pool};
 use model::want::PoolSpec;
@@ -20,10 +21,13 @@ pub(crate) fn prunable(mut metadata: Value) -> Value {
     metadata
 }
 
-/// Takes the guards away; other options of the same annotations stay.
+/// Takes the guards away, and what is said of guarded objects only; other options of the same annotations stay.
 fn unguard(metadata: &mut Value) {
     let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
-    for (key, guard) in guards().as_object().into_iter().flatten() {
+    let (compare, ignored) = delivery::COMPARE;
+    let mut all = guards();
+    all[compare] = ignored.into();
+    for (key, guard) in all.as_object().into_iter().flatten() {
         let Some(said) = annotations.get(key).and_then(Value::as_str) else { continue };
         let is_guard = |option: &&str| guard.as_str().is_some_and(|guard| guard.split(',').any(|g| g == option.trim()));
         let rest: Vec<_> = said.split(',').filter(|option| !is_guard(option)).collect();

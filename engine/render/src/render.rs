@@ -91,10 +91,7 @@ pub(crate) fn output(
     let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     let mut objects = Objects::of(Facts { wanted, values: &lock.values });
     if wanted.effective.gitops == GitOpsTool::Argocd {
-        for object in objects.all_mut() {
-            let wave = delivery::wave_of(object["kind"].as_str().unwrap_or_default());
-            object["metadata"]["annotations"][delivery::WAVE] = wave.to_string().into();
-        }
+        objects.all_mut().into_iter().for_each(delivery::annotate_for_argocd);
     }
     patch::apply(&mut objects, &wanted.effective.patches)?;
     guards::lift_of_empty_pools(&mut objects, &wanted.effective.pools);

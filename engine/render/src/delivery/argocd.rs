@@ -16,6 +16,15 @@ use serde_json::{Value, json};
 
 pub(crate) const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
+/// What a template that is not rendered any more stays in the management cluster with: MachineSets name it. It would make
+/// the Application `OutOfSync`, and be synced again and again, for ever.
+pub(crate) const COMPARE: (&str, &str) = ("argocd.argoproj.io/compare-options", "IgnoreExtraneous");
+
+/// Whether objects of a kind get another name when their content changes, and the old ones stay.
+pub(crate) fn leaves_old_ones(kind: &str) -> bool {
+    matches!(kind, "KubeadmConfigTemplate" | "MetalStackMachineTemplate")
+}
+
 /// The wave of an object of a cluster.
 pub(crate) fn wave_of(kind: &str) -> i32 {
     match kind {

@@ -15,7 +15,7 @@ fn by_another_binary() -> (Wanted, MemoryTree) {
     committed_by_another_binary(wanted("billing", Flavor::Calico))
 }
 
-fn committed_by_another_binary(wanted: Wanted) -> (Wanted, MemoryTree) {
+pub(super) fn committed_by_another_binary(wanted: Wanted) -> (Wanted, MemoryTree) {
     let (wanted, mut files) = committed(wanted);
     for (path, bytes) in &mut files.files {
         let old = String::from_utf8(bytes.clone()).unwrap();
