@@ -13,4 +13,5 @@ pub mod git_http;
 pub mod peers;
 pub mod provider;
 pub mod repo;
+pub mod simulation;
 pub mod usage;
