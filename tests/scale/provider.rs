@@ -135,7 +135,7 @@ fn until_provisioned(site: &Site, kind: &str, wanted: usize, began: Instant) -> 
             return began.elapsed();
         }
         assert!(Instant::now() < end, "{provisioned} of {wanted} {kind}s are provisioned");
-        std::thread::park_timeout(Duration::from_millis(250));
+        std::thread::park_timeout(Duration::from_secs(1));
     }
 }
 

@@ -166,7 +166,9 @@ impl Client {
         let not_reached = |message| ApiError { status: 0, reason: "NotReached".to_owned(), message };
         let mut answer = sent.map_err(|e| not_reached(format!("{method} {path}: {e}")))?;
         let status = answer.status();
-        let text = answer.body_mut().read_to_string().map_err(|e| not_reached(format!("{method} {path}: {e}")))?;
+        // Five thousand objects are more than a client takes by itself.
+        let body = answer.body_mut().with_config().limit(256 << 20);
+        let text = body.read_to_string().map_err(|e| not_reached(format!("{method} {path}: {e}")))?;
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         if status.is_success() {
             return Ok(value);
