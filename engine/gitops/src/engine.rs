@@ -1,68 +1,28 @@
-//! The engine of one fleet repository: turns of the loop, with retries, the claim's life, and status.
+//! The engine of one fleet repository: what is kept from pass to pass, the claim's life, what it shows.
 
 use crate::claim::{Claims, Held, Look};
+use crate::draft::Settling;
+pub(crate) use crate::error::RunError;
 use crate::history::{History, Holds};
 use crate::live::{Blind, Live};
 use crate::output::{Outputs, Place};
-use crate::pass::{Claimed, Decided, Passed};
+use crate::pass::{Claimed, Decided};
 use crate::remote::Remote;
-use crate::trigger::Triggers;
+use crate::report::{Ended, Mode};
+use crate::seeing::Looks;
+use crate::turns::{Settled, Stalled};
 use crate::view::View;
-use crate::{ClusterState, Commit, Counters, FleetStatus, Options, Ran};
+use crate::{ClusterState, Commit, Counters, FleetStatus, Options};
 use git::Oid;
 use metal_api::{Metal, Observe};
-use model::request::{Done, FreeOutcome, Outcome};
+use model::request::{Done, Free, FreeOutcome, Outcome};
 use model::{Clock, ClusterId, Finding, Have, ProjectId, Tree, Want};
 use plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
-
-/// A lost race is started over on the new tip this often, or for this long, whichever comes first.
-const TRIES: u32 = 8;
-const TRYING: Duration = Duration::from_secs(10);
-
-/// How long a run that is to end waits for what is due again.
-const DUE_WAIT: Duration = Duration::from_secs(15);
-
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    #[error("the remote has no branch `{branch}`; push a first commit to it (see `ferrofleet init`)")]
-    BranchMissing { branch: String },
-    #[error("{branch} moved {tries} times while the engine was pushing; it tries again at the next turn")]
-    Outraced { branch: String, tries: u32 },
-    #[error("the remote refused the commit to {branch}: {refusal}")]
-    PushRefused { branch: String, refusal: git::Refusal },
-    #[error("fleet.yaml names the metal-api `{name}`, which the engine was not told of; it knows: {known}")]
-    MetalNotConfigured { name: String, known: String },
-    #[error("fleet.yaml names the output repository `{repo}`, which the engine was not told of; it knows: {known}")]
-    OutputNotConfigured { repo: String, known: String },
-    #[error(
-        "the output cannot go to branch `{branch}` beside `{own}`: Git has no branch below another one, and `ferrofleet-claim/` is the engine's"
-    )]
-    OutputBranch { branch: String, own: String },
-    #[error("the branch moved while its output was read; it is read again at the next turn")]
-    Behind,
-    #[error("{place} holds the output of fleet `{fleet}`; give each fleet a branch of its own (spec.output)")]
-    OutputTaken { place: String, fleet: String },
-    #[error(
-        "the output that was at {place} is gone or was rewritten, and rendering it anew could replace machines (R1); push \
-         it back, or accept that with an empty commit on {branch} whose message ends with a paragraph `Fleet-Ack: \
-         OutputLost {place}`"
-    )]
-    OutputLost { place: String, branch: String },
-    #[error("not done within {limit:?}; the next run goes on from what is at the tip")]
-    TimedOut { limit: Duration },
-    #[error("ended by a signal before it was done; the next run goes on from what is at the tip")]
-    Stopped,
-    #[error(transparent)]
-    Edit(#[from] render::EditError),
-    #[error(transparent)]
-    Remote(#[from] git::Error),
-}
 
 /// What is kept between passes. All of it can be lost at any time (I10).
 #[derive(Debug)]
@@ -79,7 +39,7 @@ pub(crate) struct Memory {
 impl Default for Memory {
     fn default() -> Self {
         Self {
-            history: History::of(Holds::Definitions),
+            history: History::of(Holds::Definitions(String::new())),
             output_history: History::of(Holds::Output(String::new())),
             load: fleet::Memo::default(),
             judged: render::Judged::default(),
@@ -106,6 +66,8 @@ pub struct Planned {
     pub clusters: BTreeMap<ClusterId, ClusterState>,
     /// What the branch's history says.
     pub said: plan::Said,
+    /// Engine-owned files that people changed; a commit puts them right.
+    pub put_right: Vec<String>,
 }
 
 /// One file before and after a commit; None where it is not there.
@@ -141,52 +103,25 @@ pub struct Engine<M> {
     pub(crate) fleet: String,
     /// What this turn pushed before it had to start over.
     pub(crate) landed: Vec<Commit>,
-    claims: Claims,
+    pub(crate) claims: Claims,
     pub(crate) held: Option<Held>,
     pub(crate) calls: allocate::Calls,
-    pub(crate) live: Arc<dyn Live>,
+    pub(crate) looks: Looks,
     /// What earlier readings of metal-api showed.
     pub(crate) watch: plan::Watch,
     pub(crate) have: Option<(BTreeSet<ProjectId>, Instant, Arc<Have>)>,
     pub(crate) viewed: Option<(Arc<View>, Instant)>,
-    settled: Option<Settled>,
-    stalled: Option<Stalled>,
+    pub(crate) settled: Option<Settled>,
+    pub(crate) stalled: Option<Stalled>,
+    /// What was freed and counts against the fleet's budget, until a commit says so.
+    pub(crate) freed: Vec<(Free, FreeOutcome)>,
+    /// A firewall is being replaced (R5).
+    pub(crate) is_replacing: bool,
     /// Clusters of which an allocation has an unknown outcome, since when: it may still complete.
     pub(crate) unknown: BTreeMap<ClusterId, Instant>,
     pub(crate) retries: u32,
     pub(crate) counters: Counters,
     pub(crate) status: watch::Sender<FleetStatus>,
-}
-
-/// What the remotes are at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tips {
-    definitions: Oid,
-    /// None also where the output is beside the definitions.
-    output: Option<Oid>,
-}
-
-/// The remote refused a commit on this tip: tried again when the tip moves, and at every reading of metal-api.
-struct Stalled {
-    tips: Tips,
-    since: Instant,
-    branch: String,
-    refusal: git::Refusal,
-}
-
-/// What the last turn came to: nothing is left to do on this tip, or not yet.
-struct Settled {
-    tips: Tips,
-    /// Something can change by itself: nothing is asked again before.
-    due_at: Option<Instant>,
-    ran: Ran,
-}
-
-impl Settled {
-    fn of(ran: Ran) -> Self {
-        let due_at = ran.due.map(|due| Instant::now() + due.after);
-        Self { tips: Tips { definitions: ran.tip.unwrap_or(Oid([0; 20])), output: ran.output_tip }, due_at, ran }
-    }
 }
 
 impl<M: Metal + 'static> Engine<M> {
@@ -216,12 +151,14 @@ impl<M: Metal + 'static> Engine<M> {
             landed: Vec::new(),
             held: None,
             calls: allocate::Calls::default(),
-            live: Arc::new(Blind),
+            looks: Looks::new(Arc::new(Blind)),
             watch: plan::Watch::default(),
             have: None,
             viewed: None,
             settled: None,
             stalled: None,
+            freed: Vec::new(),
+            is_replacing: false,
             unknown: BTreeMap::new(),
             retries: 0,
             counters: Counters::default(),
@@ -238,7 +175,7 @@ impl<M: Metal + 'static> Engine<M> {
     /// Lets the engine look at management clusters.
     #[must_use]
     pub fn with_live(self, live: Arc<dyn Live>) -> Self {
-        Self { live, ..self }
+        Self { looks: Looks::new(live), ..self }
     }
 
     /// The last turn, for the dashboard, metrics and health.
@@ -259,195 +196,22 @@ impl<M: Metal + 'static> Engine<M> {
         let tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
         let view = self.view(tip).await?;
         let have = self.have(&view, true).await?;
-        let Decided { view, have: _, findings, plan } = self.decide(view, have).await?;
-        let files = self.pending(&view, &plan).await?;
-        let files = files.into_iter().map(|path| FileChange { path, before: None, after: None }).collect();
-        let (impacts, clusters, said) = (BTreeMap::new(), BTreeMap::new(), plan::Said::default());
-        Ok(Planned { tip, findings, plan, files, impacts, clusters, said })
-    }
-
-    /// Passes until nothing is left that does not wait for hardware, time or a person, at most `limit`, or until
-    /// `stop`. The claim is released whatever comes.
-    pub async fn run_once(&mut self, limit: Duration, stop: impl Future<Output = ()>) -> Result<Ran, RunError> {
-        let ended = tokio::select! {
-            ended = tokio::time::timeout(limit, self.until_done()) => ended.map_err(|_| RunError::TimedOut { limit }),
-            () = stop => Err(RunError::Stopped),
-        };
-        self.release().await;
-        match ended {
-            Ok(ran) => ran,
-            // What a pass came to says more than that there was no time for another.
-            Err(why @ RunError::TimedOut { .. }) => self.settled.take().map(|s| s.ran).ok_or(why),
-            Err(why) => Err(why),
-        }
-    }
-
-    async fn until_done(&mut self) -> Result<Ran, RunError> {
-        let mut so_far = Ran::default();
-        let mut waiting_since: Option<Instant> = None;
-        loop {
-            let ran = match self.turn().await {
-                // The branch is busy, and the time that this run was given is not over.
-                Err(RunError::Outraced { .. }) => continue,
-                turned => turned?,
-            };
-            let due = ran.due.filter(|d| d.is_work);
-            let pushed = !ran.commits.is_empty();
-            so_far = so_far.then(ran);
-            self.settled = Some(Settled::of(so_far.clone()));
-            // Its own commit may have made duplicates visible, and a person may have pushed: look once more.
-            if pushed {
-                waiting_since = None;
-                continue;
-            }
-            if self.calls.is_open() {
-                // What a late answer brought is found by its tags.
-                std::mem::take(&mut self.calls).ended().await;
-                self.have = None;
-                continue;
-            }
-            let since = *waiting_since.get_or_insert_with(Instant::now);
-            match due {
-                Some(due) if due.for_claim || since.elapsed() + due.after <= DUE_WAIT + Duration::from_secs(1) => {
-                    tokio::time::sleep(due.after).await;
-                }
-                Some(_) | None => {
-                    let is_free_now = self.sweep_claims().await?;
-                    if !is_free_now || so_far.plan.frees.is_empty() {
-                        return Ok(so_far);
-                    }
-                }
-            }
-            self.have = None;
-        }
-    }
-
-    /// Waits until a claim that nobody renews ran out, and deletes it: true when it did. One that changes is somebody's
-    /// at work.
-    async fn sweep_claims(&mut self) -> Result<bool, RunError> {
-        while self.held.is_none()
-            && let Some(claim) = self.claims.others()
-        {
-            let Some(left) = self.claims.sweep().await? else { return Ok(true) };
-            tokio::time::sleep(left).await;
-            self.look().await?;
-            if self.claims.others() != Some(claim) {
-                break;
-            }
-        }
-        Ok(false)
-    }
-
-    /// The branch's commit now; the claim is looked at in the same request, and so is the output's branch where it is
-    /// in the same repository.
-    async fn look(&mut self) -> Result<Tips, RunError> {
-        let place = self.placed.as_ref().and_then(|(_, place)| place.clone());
-        let beside = place.as_ref().filter(|place| place.is_beside()).map(|place| place.remote.branch_ref());
-        let others = std::iter::once(self.claims.name()).chain(beside).collect();
-        let (tip, others) = self.remote.tip_and(others).await?;
-        let (claim, beside) = (others.first().copied().flatten(), others.get(1).copied().flatten());
-        if self.held.is_none() {
-            self.claims.note(claim);
-        }
-        let output = match place.filter(|place| !place.is_beside()) {
-            Some(place) => place.remote.tip().await?,
-            None => beside,
-        };
-        Ok(Tips { definitions: tip.ok_or_else(|| self.branch_missing())?, output })
-    }
-
-    /// Turns of the loop until `triggers` end; the claim is released between turns and at the end.
-    pub async fn run(&mut self, mut triggers: Triggers) {
-        loop {
-            let result = tokio::select! {
-                result = self.looked() => result,
-                () = triggers.stopped() => break,
-            };
-            self.release().await;
-            self.count_git().await;
-            let due = self.report(result);
-            let stopped = triggers.wait(self.jitter(self.options.git_interval), due).await;
-            if stopped {
-                break;
-            }
-        }
-        self.release().await;
-    }
-
-    /// One turn of the long-running engine: nothing but a look at the tip when nothing is due (I4).
-    async fn looked(&mut self) -> Result<Ran, RunError> {
-        let fresh = self.have.as_ref().is_some_and(|(_, at, _)| at.elapsed() < self.options.metal_interval);
-        let tips = self.look().await?;
-        if self.held.is_none() {
-            self.claims.sweep().await?;
-        }
-        let interval = self.options.metal_interval;
-        if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tips == tips && s.since.elapsed() < interval) {
-            let (branch, refusal) = (stalled.branch.clone(), stalled.refusal.clone());
-            return Err(RunError::PushRefused { branch, refusal });
-        }
-        let now = Instant::now();
-        let is_early = |s: &&Settled| s.tips == tips && s.due_at.is_none_or(|at| now < at);
-        if let Some(settled) = self.settled.as_ref().filter(|_| fresh).filter(is_early) {
-            self.counters.quiet += 1;
-            return Ok(settled.ran.clone());
-        }
-        let is_due = self.settled.as_ref().is_some_and(|s| s.due_at.is_some_and(|at| at <= now));
-        if !fresh || is_due {
-            self.have = None;
-        }
-        let turned = self.turn_from(tips.definitions).await;
-        self.stalled = match &turned {
-            Err(RunError::PushRefused { branch, refusal }) => {
-                let (branch, refusal) = (branch.clone(), refusal.clone());
-                Some(Stalled { tips, since: Instant::now(), branch, refusal })
-            }
-            Ok(_) | Err(_) => None,
-        };
-        let mut ran = turned?;
-        let mut pushed = !ran.commits.is_empty();
-        // A lock that landed says which of two resources is a duplicate: look once more.
-        while pushed {
-            let next = self.turn().await?;
-            pushed = !next.commits.is_empty();
-            ran = ran.then(next);
-        }
-        self.settled = Some(Settled::of(ran.clone()));
-        Ok(ran)
-    }
-
-    /// One turn: a pass, started over while the tip moves.
-    async fn turn(&mut self) -> Result<Ran, RunError> {
-        let tips = self.look().await?;
-        self.turn_from(tips.definitions).await
-    }
-
-    async fn turn_from(&mut self, tip: Oid) -> Result<Ran, RunError> {
-        let began = Instant::now();
-        self.landed.clear();
-        let mut tip = tip;
-        for tries in 1.. {
-            let passed = match self.pass(tip).await {
-                Err(RunError::Behind) => Passed::Stale,
-                passed => passed?,
-            };
-            match passed {
-                Passed::Ended(mut ran) => {
-                    ran.commits.splice(..0, self.landed.drain(..));
-                    return Ok(*ran);
-                }
-                Passed::Stale if tries >= TRIES || began.elapsed() > TRYING => {
-                    return Err(RunError::Outraced { branch: self.options.branch.clone(), tries });
-                }
-                Passed::Stale => {
-                    let window =
-                        Duration::from_millis(50).saturating_mul(1 << tries.min(5)).min(Duration::from_secs(1));
-                    tokio::time::sleep(window.mul_f64(fastrand::f64())).await;
-                    tip = self.remote.tip().await?.ok_or_else(|| self.branch_missing())?;
-                }
-            }
-        }
-        Err(RunError::Outraced { branch: self.options.branch.clone(), tries: TRIES })
+        let Decided { view, have, findings, plan, said, shown: _, notes } = self.decide(view, have).await?;
+        let settling = Arc::new(Settling::of(view, plan, said, Done::default()));
+        let (edited, changes) = self.changes(&settling).await?;
+        let (claim, mode) = (Claimed::Ours, Mode::Plans);
+        let ended = Ended { settling: &settling, have: &have, edited: &edited, claim: &claim, notes: &notes, mode };
+        let clusters = self.states(&ended);
+        let (tree, put_right) = (settling.view.tree.clone(), settling.view.put_right.clone());
+        let files = self.remote.call(move |_| {
+            let before = |path: &str| tree.entry(path).map(|entry| tree.read(&entry.id, usize::MAX)).transpose();
+            let change =
+                |(path, after): (String, Option<Vec<u8>>)| Ok(FileChange { before: before(&path)?, path, after });
+            changes.into_iter().map(change).collect::<Result<Vec<_>, git::Error>>()
+        });
+        let (files, impacts) = (files.await?, edited.impacts);
+        let Settling { plan, said, .. } = Arc::unwrap_or_clone(settling);
+        Ok(Planned { tip, findings, plan, files, impacts, clusters, said, put_right })
     }
 
     pub(crate) fn branch_missing(&self) -> RunError {
@@ -455,6 +219,9 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     pub(crate) async fn claim(&mut self, tip: Oid) -> Result<Claimed, RunError> {
+        if self.options.observe {
+            return Ok(Claimed::Never("this engine only looks (--observe)".to_owned()));
+        }
         if self.held.as_ref().is_some_and(|held| !held.is_lost()) {
             return Ok(Claimed::Ours);
         }
@@ -475,7 +242,7 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     /// Keeps the claim until every open call ended, then deletes it.
-    async fn release(&mut self) {
+    pub(crate) async fn release(&mut self) {
         std::mem::take(&mut self.calls).ended().await;
         match self.held.take() {
             Some(held) => held.release().await,
@@ -491,7 +258,7 @@ impl<M: Metal + 'static> Engine<M> {
     }
 
     /// What the remote was asked since the process started; as it was where its thread is gone.
-    async fn count_git(&mut self) {
+    pub(crate) async fn count_git(&mut self) {
         if let Ok((requests, bytes)) = self.remote.call(|repo| Ok((repo.requests(), repo.bytes()))).await {
             self.counters.git_requests = requests;
             self.counters.git_bytes = bytes;
@@ -507,43 +274,6 @@ impl<M: Metal + 'static> Engine<M> {
     /// Up to a tenth more, so that engines that started together do not stay together.
     pub(crate) fn jitter(&self, duration: Duration) -> Duration {
         duration.mul_f64(1.0 + fastrand::f64() / 10.0)
-    }
-
-    /// Publishes a turn's result; when to look again.
-    fn report(&mut self, result: Result<Ran, RunError>) -> Option<Duration> {
-        self.counters.turns += 1;
-        let now = self.clock.now();
-        let counters = self.counters;
-        match result {
-            Ok(ran) => {
-                let due_at = self.settled.as_ref().and_then(|s| s.due_at);
-                let due = due_at.map(|at| at.saturating_duration_since(Instant::now()));
-                self.status.send_modify(|status| {
-                    status.last_success = Some(now);
-                    status.last_turn = Some(now);
-                    status.writing_since = None;
-                    status.error = None;
-                    status.counters = counters;
-                    status.ran = Some(Arc::new(ran));
-                });
-                due
-            }
-            Err(error) => {
-                let text = error.to_string();
-                // Said once; the status goes on saying it.
-                if self.status.borrow().error.as_ref() != Some(&text) {
-                    tracing::warn!(error = text, "the turn failed");
-                }
-                self.settled = None;
-                self.status.send_modify(|status| {
-                    status.last_turn = Some(now);
-                    status.writing_since = None;
-                    status.error = Some(text);
-                    status.counters = counters;
-                });
-                None
-            }
-        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a run came to, for people, exit codes and the dashboard.
 
 use git::Oid;
+use model::lock::Ending;
 use model::request::{Done, Outcome};
 use model::want::{OrphanLock, Wanted};
-use model::{ClusterId, ClusterLock, Finding, Have, Reason};
-use plan::{ClusterPlan, Plan, Step};
+use model::{ClusterId, ClusterLock, Finding, Have, Reason, Want};
+use plan::{ClusterPlan, Deleting, Plan, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub struct Ran {
     pub incomplete: bool,
     /// Something can change by itself: look again after this.
     pub due: Option<Due>,
+    /// The first that a run which is to end may wait for.
+    pub work: Option<Due>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct Due {
     pub is_work: bool,
     /// Waits for a claim to be free or for its time to pass, however long that takes.
     pub for_claim: bool,
+    /// False where only a management cluster is looked at.
+    pub reads_metal: bool,
 }
 
 /// Where one cluster stands.
@@ -52,6 +57,8 @@ pub struct ClusterState {
     pub phase: Phase,
     pub lock: Option<Arc<ClusterLock>>,
     pub problem: Option<(Reason, String)>,
+    /// What else there is to know; it fails nothing.
+    pub notes: Vec<(Reason, String)>,
     /// Of the firewall that the lock names, where metal-api shows it; never in Git.
     pub firewall_ready: Option<bool>,
     /// The commit of this process that changed it last.
@@ -68,6 +75,8 @@ pub enum Phase {
     Resolved,
     /// Lock and output are at the tip.
     Rendered,
+    /// Its deletion was confirmed and its definition is gone.
+    Deleting,
 }
 
 impl ClusterState {
@@ -111,7 +120,7 @@ pub(crate) fn state(
 ) -> ClusterState {
     let problem = match &plan.blocked {
         Some(blocked) => Some((blocked.reason, blocked.message.clone())),
-        None => plan.steps.iter().find_map(|step| open(wanted, step, done)),
+        None => plan.steps.iter().filter(|step| !plan.is_beside(step)).find_map(|step| open(wanted, step, done)),
     };
     let phase = match &lock {
         None => Phase::Defined,
@@ -120,7 +129,33 @@ pub(crate) fn state(
         Some(_) => Phase::Resolved,
     };
     let firewall_ready = lock.as_ref().and_then(|lock| firewall_ready(lock, have));
-    ClusterState { path: wanted.path.clone(), phase, lock, problem, firewall_ready, commit: None }
+    let outcomes = done.slots.get(&wanted.id).map(Vec::as_slice).unwrap_or_default();
+    let notes = plan.notes_with(outcomes).into_iter().map(|note| (note.reason, note.message)).collect();
+    ClusterState { path: wanted.path.clone(), phase, lock, problem, notes, firewall_ready, commit: None }
+}
+
+/// The state of a cluster that is being deleted, or of which a tombstone is left.
+pub(crate) fn state_of_deletion(
+    want: &Want,
+    id: &ClusterId,
+    deleting: &Deleting,
+    ending: Option<&Ending>,
+) -> ClusterState {
+    let orphan = want.orphan_locks.get(id);
+    let (path, lock) = match ending {
+        Some(Ending::Lock { path, lock }) => (path.clone(), Some(Arc::new((**lock).clone()))),
+        Some(Ending::Tombstone(_) | Ending::Nothing) => (String::new(), None),
+        None => (orphan.map(|orphan| orphan.path.clone()).unwrap_or_default(), orphan.map(|o| o.lock.clone())),
+    };
+    let of_tombstone = || want.tombstones.get(id).map(|(path, _)| path.clone()).unwrap_or_default();
+    let path = if path.is_empty() { of_tombstone() } else { path };
+    let waits = || match &deleting.waits[..] {
+        [] => "it goes on by itself".to_owned(),
+        waits => waits.join("; "),
+    };
+    let problem = deleting.refused.clone().unwrap_or_else(|| (Reason::Deleting, waits()));
+    let (phase, problem) = (Phase::Deleting, Some(problem));
+    ClusterState { path, phase, lock, problem, notes: Vec::new(), firewall_ready: None, commit: None }
 }
 
 /// The state of a cluster of which only the lock can be read.
@@ -132,6 +167,7 @@ pub(crate) fn state_of_lock(orphan: &OrphanLock, have: &Have) -> ClusterState {
         firewall_ready: firewall_ready(&orphan.lock, have),
         lock: Some(orphan.lock.clone()),
         problem: Some((Reason::InvalidDefinition, message)),
+        notes: Vec::new(),
         commit: None,
     }
 }

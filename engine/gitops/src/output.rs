@@ -3,7 +3,9 @@
 //! The lock's commit lands first: no file ever names a value that no lock names (I1). Each names the other by trailer:
 //! the lock's commit the place, the output's commit the lock's commit it was made from.
 
-use crate::engine::{Engine, RunError};
+use crate::draft::Changes;
+use crate::engine::Engine;
+use crate::error::RunError;
 use crate::history::{History, Holds};
 use crate::remote::Remote;
 use crate::view::{Before, OutputAt, Side, output_side};
@@ -11,7 +13,7 @@ use git::{Draft, Expect, Oid, Repo, Worker};
 use metal_api::Metal;
 use model::fleet::OutputSettings;
 use model::{Sink, SinkError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
 /// The repositories that output may go to, as `Fleet.output.repo` writes them. A fleet repository alone cannot send the
@@ -47,9 +49,23 @@ pub(crate) struct Sinks {
     pub(crate) definitions: Draft,
     /// None where the output goes beside the definitions.
     pub(crate) output: Option<Draft>,
+    /// What was put and removed, where somebody wants to see it.
+    bytes: Option<Changes>,
 }
 
 impl Sinks {
+    pub(crate) fn new(definitions: Draft, output: Option<Draft>, keeps_bytes: bool) -> Self {
+        Self { definitions, output, bytes: keeps_bytes.then(Changes::new) }
+    }
+
+    /// What differs from what the drafts are made on; empty where bytes were not kept.
+    pub(crate) fn into_changes(self) -> Changes {
+        let paths: BTreeSet<&str> = self.definitions.paths().chain(self.output.iter().flat_map(Draft::paths)).collect();
+        let mut changes = self.bytes.unwrap_or_default();
+        changes.retain(|path, _| paths.contains(path.as_str()));
+        changes
+    }
+
     fn of(&mut self, path: &str) -> &mut Draft {
         match &mut self.output {
             Some(output) if is_output(path) => output,
@@ -60,10 +76,16 @@ impl Sinks {
 
 impl Sink for Sinks {
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), SinkError> {
+        if let Some(kept) = &mut self.bytes {
+            kept.insert(path.to_owned(), Some(bytes.to_vec()));
+        }
         self.of(path).put(path, bytes)
     }
 
     fn remove(&mut self, path: &str) -> Result<(), SinkError> {
+        if let Some(kept) = &mut self.bytes {
+            kept.insert(path.to_owned(), None);
+        }
         self.of(path).remove(path)
     }
 }
@@ -95,6 +117,7 @@ impl<M: Metal + 'static> Engine<M> {
             None => None,
             Some(fleet) => {
                 self.fleet = fleet.metadata.name.to_string();
+                self.memory.lock().unwrap_or_else(PoisonError::into_inner).history.belongs_to(&self.fleet);
                 self.place_of(&fleet.spec.output, &self.fleet)?
             }
         };
@@ -162,7 +185,7 @@ impl<M: Metal + 'static> Engine<M> {
                 (Some(newest), Some(source)) => is_known && repo.is_ancestor(newest.id, source)?,
                 _ => false,
             };
-            Ok((newest, memory.history.acknowledged.clone(), is_known, is_current))
+            Ok((newest, memory.history.acknowledged(), is_known, is_current))
         });
         let (newest, acknowledged, is_known, is_current) = known.await?;
         // Output of definitions that this tip does not know: either the tip is behind, or history was rewritten.

@@ -1,7 +1,8 @@
 //! What a pass reads: the tip with its output, metal-api through the one door, and what history knows. Each is kept as
 //! long as nothing can have changed it.
 
-use crate::engine::{Engine, Memory, RunError};
+use crate::engine::{Engine, Memory};
+use crate::error::RunError;
 use crate::view::{Memos, OutputAt, Side, View, output_side};
 use git::Oid;
 use metal_api::{Guarded, Metal};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// What has not answered in this time is a gap of its clusters.
-const GATHER: Duration = Duration::from_secs(5);
+pub(crate) const GATHER: Duration = Duration::from_secs(5);
 
 /// So many clusters are read again by their tags; more are cheaper as whole lists.
 const REFRESH_MAX: usize = 4;
@@ -89,8 +90,9 @@ impl<M: Metal + 'static> Engine<M> {
             return Ok(have.clone());
         }
         let list: Vec<_> = projects.iter().cloned().collect();
-        let have = metal_api::gather(&self.door(view)?, &list, self.clock.now(), GATHER).await;
-        let have = Arc::new(have);
+        let door = self.door(view)?;
+        let have = Arc::new(metal_api::gather(&door, &list, self.clock.now(), GATHER).await);
+        self.watch(&door, &view.want, &have).await;
         self.have = Some((projects, Instant::now(), have.clone()));
         Ok(have)
     }
@@ -123,7 +125,8 @@ impl<M: Metal + 'static> Engine<M> {
             name: named.unwrap_or("default").to_owned(),
             known: self.metals.keys().cloned().collect::<Vec<_>>().join(", "),
         })?;
-        Ok(Guarded::new(metal, view.want.projects(), self.observe.clone()))
+        let door = Guarded::new(metal, view.want.projects(), self.observe.clone());
+        Ok(if self.options.observe { door.read_only() } else { door })
     }
 
     pub(crate) fn known_clusters(&self) -> BTreeSet<ClusterId> {
