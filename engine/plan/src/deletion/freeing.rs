@@ -12,8 +12,11 @@ use model::lock::{ClusterLock, Deletion};
 use model::metal::{HaveProject, Ip, IpKind, MachineState};
 use model::request::{Free, FreeReason, Target};
 use model::tags::{self, is_service_of};
-use model::{ClusterId, MachineId, ProjectId, Reason, Slot, Tags, Timestamp};
+use model::{ClusterId, MachineId, Origin, ProjectId, Reason, Slot, Tags, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// So many values of a lock may be missing at once without a doubt about metal-api.
+const MISSING_MAX: usize = 2;
 
 /// The order in which things go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +92,10 @@ impl Cluster<'_> {
         }
         let keeps = deletion.grace_period.is_some_and(|grace| grace.get() > 0);
         let mut items = self.named_items(lock, keeps);
+        self.doubt(&items, one);
+        if !one.may_go_on() {
+            return;
+        }
         self.hold_vip(&mut items);
         items.extend(self.marked_items(lock));
         items.extend(self.service_items(lock));
@@ -114,7 +121,7 @@ impl Cluster<'_> {
                     State::Foreign(message) => one.refuse(Reason::Claimed, message.clone()),
                 }
             }
-            if is_there && stage != Stage::Network {
+            if is_there && items.iter().any(|item| item.stage > stage) {
                 one.next = if frees.len() > before { Next::Free } else { Next::Wait };
                 return;
             }
@@ -261,6 +268,22 @@ impl Cluster<'_> {
         }
     }
 
+    /// R15: what nobody freed and is not there may be in another metal-api. A run that freed something and could not
+    /// commit it leaves less behind.
+    fn doubt(&self, items: &[Item], one: &mut Deleting) {
+        let said = self.context.setting.said;
+        let is_missing = items.len() > MISSING_MAX && items.iter().all(|item| item.state == State::Absent);
+        let reason = Reason::Suspect;
+        if is_missing && !said.is_acknowledged(reason, self.id) && !said.is_acknowledged(reason, &one.project) {
+            let message = format!(
+                "metal-api has nothing of what the lock names; this may be another metal-api or a restored database: its \
+                 lock stays until they are back, or `ferrofleet ack {reason} {}`",
+                self.id
+            );
+            one.refuse(reason, message);
+        }
+    }
+
     /// metal-api hands a free address out at once: the one that was in service is kept for a while.
     fn hold_vip(&self, items: &mut [Item]) {
         let hold = self.context.fleet.spec.deletion.vip_hold;
@@ -306,13 +329,20 @@ impl Cluster<'_> {
     }
 }
 
-/// The firewalls that may stand in the node network to the end: those with our mark, and an adopted one.
+/// The firewalls that may stand in the node network to the end: those with our mark, and an adopted one. The provider's
+/// goes before the Cluster.
 pub(super) fn firewalls_of(context: &Context<'_>, id: &ClusterId, lock: &ClusterLock) -> BTreeSet<MachineId> {
     let (cluster, fleet) = (id.to_string(), &context.fleet.metadata.name);
     let marked = context.index.of(&cluster).iter().filter_map(|hit| match hit.resource {
         ResourceRef::Firewall(machine) if hit.is_ours(fleet, &Slot::Firewall(1)) => Some(machine.id.clone()),
         ResourceRef::Firewall(_) | ResourceRef::Network(_) | ResourceRef::Ip(_) => None,
     });
-    let named = lock.values.firewall.iter().filter(|firewall| firewall.origin != model::Origin::Delegated);
-    marked.chain(named.map(|firewall| firewall.id.clone())).collect()
+    let mut own: BTreeSet<MachineId> = marked.collect();
+    if let Some(firewall) = &lock.values.firewall {
+        match firewall.origin {
+            Origin::Allocated | Origin::Adopted | Origin::Spec => own.insert(firewall.id.clone()),
+            Origin::Delegated => own.remove(&firewall.id),
+        };
+    }
+    own
 }
