@@ -1,5 +1,5 @@
-//! R2: what stays of a cluster's output when its definition is gone. Made from the committed files, for there is nothing
-//! else it could be rendered from; the same from whatever an earlier commit left of them.
+//! R2: what stays of a cluster's output when its definition is gone. Made from the committed files, for there is
+//! nothing else it could be rendered from; the same from whatever an earlier commit left of them.
 
 use crate::guards::lift;
 use crate::kinds::{ADDONS, CONTROL_PLANE, INFRASTRUCTURE, KUSTOMIZATION, POOLS, TEMPLATES, kustomization};

@@ -61,8 +61,8 @@ pub(crate) fn lift_of_empty_pools(objects: &mut Objects, pools: &[PoolSpec]) {
     }
 }
 
-/// R2: takes the guards off an object of a cluster whose deletion is confirmed, unless Cluster API deletes it itself: if
-/// the GitOps tool did, it would go before what depends on it.
+/// R2: takes the guards off an object of a cluster whose deletion is confirmed, unless Cluster API deletes it itself:
+/// if the GitOps tool did, it would go before what depends on it.
 pub(crate) fn lift(object: &mut Value) {
     if is_lifted(object) && object["metadata"].is_object() {
         unguard(&mut object["metadata"]);
@@ -81,8 +81,8 @@ fn is_lifted(object: &Value) -> bool {
     }
 }
 
-/// Cluster API makes a set the owner of the Secrets that it names and never takes that back: people's Secrets, which other
-/// clusters may use too, would be deleted with it. The cloud controller manager's is the cluster's own (R12).
+/// Cluster API makes a set the owner of the Secrets that it names and never takes that back: people's Secrets, which
+/// other clusters may use too, would be deleted with it. The cloud controller manager's is the cluster's own (R12).
 fn has_foreign_secrets(set: &Value) -> bool {
     let cluster = set["metadata"]["labels"][CLUSTER_NAME_LABEL].as_str().unwrap_or_default();
     let own = |secret: &Value| {

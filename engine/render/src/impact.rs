@@ -1,5 +1,5 @@
-//! What a change of output does to machines: what Cluster API and the provider will make of it. Pure, from the objects of
-//! the last engine commit and the new ones; what is kept (R1) is the same in both.
+//! What a change of output does to machines: what Cluster API and the provider will make of it. Pure, from the objects
+//! of the last engine commit and the new ones; what is kept (R1) is the same in both.
 
 mod fields;
 
@@ -19,8 +19,8 @@ pub struct Impact {
     /// As `KubeadmControlPlane/shop-control-plane`, `MachineDeployment/shop-worker`, `Firewall/shop`.
     pub object: String,
     pub effect: Effect,
-    /// Machines before and after; absent where only the management cluster knows (autoscaled pools), and where there are
-    /// none (other objects).
+    /// Machines before and after; absent where only the management cluster knows (autoscaled pools), and where there
+    /// are none (other objects).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,8 @@ const FIREWALL_REF: &str = "/spec/managedResourceRef";
 /// Renamed with their content: what names them says what becomes of it.
 const TEMPLATES: [&str; 2] = ["MetalStackMachineTemplate", "KubeadmConfigTemplate"];
 
-/// The Cluster, the control plane, each pool and the firewall, in this order, kept ones too; then whatever else changes.
+/// The Cluster, the control plane, each pool and the firewall, in this order, kept ones too; then whatever else
+/// changes.
 /// Empty when there is nothing before and after.
 pub(crate) fn impacts<'a>(
     before: impl IntoIterator<Item = &'a Value>,

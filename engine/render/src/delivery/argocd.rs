@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 pub(crate) const WAVE: &str = "argocd.argoproj.io/sync-wave";
 
-/// What a template that is not rendered any more stays in the management cluster with: MachineSets name it. It would make
-/// the Application `OutOfSync`, and be synced again and again, for ever.
+/// A template that is not rendered any more stays in the management cluster, for MachineSets name it. Without this it
+/// would make the Application `OutOfSync`, and be synced again and again, for ever.
 pub(crate) const COMPARE: (&str, &str) = ("argocd.argoproj.io/compare-options", "IgnoreExtraneous");
 
 /// Whether objects of a kind get another name when their content changes, and the old ones stay.

@@ -229,7 +229,7 @@ fn something_in_the_way_stops_its_cluster_only() {
     assert_eq!((edited.files, files), (0, before));
 }
 
-/// What deletes the objects is there as long as there is something to prune, and what it prunes next is in the same place.
+/// What deletes the objects is there as long as there is something to prune.
 #[test]
 fn r2_delivery_follows_and_deletes_nothing_by_itself() {
     for tool in [GitOpsTool::Argocd, GitOpsTool::Flux] {

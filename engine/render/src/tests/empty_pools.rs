@@ -1,4 +1,4 @@
-//! Pools without machines: only they can leave a definition, and what was rendered of them leaves the management cluster.
+//! Pools without machines: only they can leave a definition, and their objects leave the management cluster then.
 
 use super::fixtures::*;
 use crate::{Edited, Memo, Settled, edit};

@@ -197,7 +197,8 @@ fn addons_and_health_checks_are_told_where_they_change() {
         lines,
         [
             "Cluster/billing InPlace /metadata/labels/cluster.metal-stack.io~1cni",
-            "KubeadmControlPlane/billing-control-plane InPlace 3->3 /spec/machineTemplate/spec/deletion/nodeDrainTimeoutSeconds",
+            "KubeadmControlPlane/billing-control-plane InPlace 3->3 \
+             /spec/machineTemplate/spec/deletion/nodeDrainTimeoutSeconds",
             "HelmChartProxy/billing-calico-cni Remove",
         ]
     );
