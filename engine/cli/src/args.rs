@@ -4,6 +4,7 @@
 use crate::commands::Command;
 use crate::logs::LogArgs;
 use clap::{Args, Parser, ValueEnum};
+use model::ids::Label;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 #[command(name = "ferrofleet", version, propagate_version = false, disable_help_subcommand = true)]
 #[command(after_help = "Try `ferrofleet demo`: everything on this machine, nothing needed.\n\
     Options can be set in the environment, too: --cache-dir is FERROFLEET_CACHE_DIR, and so on.\n\
-    Exit codes: 0 done, 1 error or incomplete, 2 changes pending (plan, diff), 64 usage.")]
+    Exit codes: 0 done, 1 error or incomplete, 2 changes pending (plan, diff, drift), 64 usage.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -77,6 +78,28 @@ pub(crate) struct GitArgs {
     pub(crate) git_ca_file: Option<PathBuf>,
 }
 
+/// Access to management clusters. To be flattened last: its heading would be that of what follows.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Management clusters")]
+pub(crate) struct AccessArgs {
+    /// Access to a management cluster, by its name in fleet.yaml: there is seen what a deletion waits for. Repeatable
+    #[arg(
+        long,
+        env = "FERROFLEET_MANAGEMENT_KUBECONFIG",
+        value_name = "NAME=FILE",
+        value_delimiter = ' ',
+        value_parser = named_kubeconfig,
+        hide_env = true
+    )]
+    pub(crate) management_kubeconfig: Vec<(Label, PathBuf)>,
+}
+
+/// `NAME=FILE`.
+fn named_kubeconfig(text: &str) -> Result<(Label, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("write it like mgmt-muc=mgmt.kubeconfig")?;
+    Ok((Label::parse(name).map_err(|e| e.to_string())?, PathBuf::from(file)))
+}
+
 /// `30s`, `2m`, `1h30m`, `250ms`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let refused = || "a duration is written like 30s, 2m or 1h30m".to_owned();
@@ -118,6 +141,13 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn access_has_a_name_and_a_file() {
+        let (name, file) = named_kubeconfig("mgmt-muc=a=b.kubeconfig").unwrap();
+        assert_eq!((name.as_str(), file.to_str()), ("mgmt-muc", Some("a=b.kubeconfig")));
+        assert!(named_kubeconfig("mgmt.kubeconfig").is_err() && named_kubeconfig("No Name=x").is_err());
     }
 
     #[test]

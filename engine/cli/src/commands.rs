@@ -1,21 +1,28 @@
 //! The commands, one file each.
 
+mod ack;
+mod answer;
 mod completions;
 mod crds;
 mod demo;
 mod diff;
 mod doctor;
+mod drift;
 mod explain;
+mod history;
 mod images;
 mod init;
 mod kubeconfig;
 mod man;
 mod metal_sim;
+mod orphans;
 mod plan;
 mod provider;
+mod recover;
 mod render;
 mod run;
 mod schema;
+mod status;
 mod validate;
 mod version;
 mod why;
@@ -34,6 +41,12 @@ pub(crate) enum Command {
     Run(Box<run::RunArgs>),
     Render(render::RenderArgs),
     Diff(diff::DiffArgs),
+    Status(Box<status::StatusArgs>),
+    History(Box<history::HistoryArgs>),
+    Drift(Box<drift::DriftArgs>),
+    Orphans(Box<orphans::OrphansArgs>),
+    Ack(Box<ack::AckArgs>),
+    Recover(Box<recover::RecoverArgs>),
     Why(why::WhyArgs),
     Images(images::ImagesArgs),
     Doctor(doctor::DoctorArgs),
@@ -60,6 +73,12 @@ impl Command {
             | Self::Plan(_)
             | Self::Render(_)
             | Self::Diff(_)
+            | Self::Status(_)
+            | Self::History(_)
+            | Self::Drift(_)
+            | Self::Orphans(_)
+            | Self::Ack(_)
+            | Self::Recover(_)
             | Self::Why(_)
             | Self::Images(_)
             | Self::Doctor(_)
@@ -83,6 +102,12 @@ impl Command {
             Self::Run(args) => block_on(run::run(*args)),
             Self::Render(args) => render::render(&args),
             Self::Diff(args) => diff::diff(&args),
+            Self::Status(args) => block_on(status::status(*args)),
+            Self::History(args) => block_on(history::history(*args)),
+            Self::Drift(args) => block_on(drift::drift(*args)),
+            Self::Orphans(args) => block_on(orphans::orphans(*args)),
+            Self::Ack(args) => block_on(ack::ack(*args)),
+            Self::Recover(args) => block_on(recover::recover(*args)),
             Self::Why(args) => why::why(&args),
             Self::Images(args) => images::images(&args),
             Self::Doctor(args) => block_on(doctor::doctor(args)),

@@ -1,11 +1,9 @@
 //! An object as it is in a management cluster against what applying our output would make of it. Pure: the API server
 //! did the applying, in a dry run.
 
-use crate::output::styles;
+use crate::output::{diff, styles};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use similar::{ChangeTag, TextDiff};
-use std::fmt::Write as _;
 
 /// The label by which an object belongs to a cluster.
 pub(crate) const CLUSTER_LABEL: &str = "cluster.x-k8s.io/cluster-name";
@@ -14,8 +12,6 @@ const GUARDS: [&str; 2] = ["argocd.argoproj.io/sync-options", "kustomize.toolkit
 /// What the API server keeps about an object; nobody renders it.
 const KEPT_BY_SERVER: [&str; 6] =
     ["managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink"];
-/// Lines around a change.
-const CONTEXT: usize = 3;
 
 /// What applying the output would do to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -171,20 +167,7 @@ fn difference(
 ) -> Result<Difference, serde_yaml::Error> {
     let text = |side: Option<&Value>| side.map_or(Ok(String::new()), serde_yaml::to_string);
     let (before, after) = (text(before)?, text(after)?);
-    let diff = TextDiff::from_lines(&before, &after);
-    let mut out = String::new();
-    for hunk in diff.unified_diff().context_radius(CONTEXT).iter_hunks() {
-        let _ = writeln!(out, "{}", hunk.header());
-        for line in hunk.iter_changes() {
-            let sign = match line.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => ' ',
-            };
-            let _ = writeln!(out, "{sign}{}", line.value().trim_end_matches('\n'));
-        }
-    }
-    Ok(Difference { object: name.clone(), change, diff: out })
+    Ok(Difference { object: name.clone(), change, diff: diff::unified(&before, &after) })
 }
 
 impl Difference {
@@ -196,18 +179,8 @@ impl Difference {
             Effect::Change => ("live", "rendered"),
             Effect::Remove => ("live", "not rendered"),
         };
-        let mut out = format!("{}\n", styles::bold(format!("--- {object} ({from})\n+++ {object} ({to})")));
-        for line in diff.lines() {
-            let line = crate::output::plain(line);
-            let painted = match line.chars().next() {
-                Some('+') => styles::good(line),
-                Some('-') => styles::removed(line),
-                Some('@') => styles::accent(line),
-                _ => line.into_owned(),
-            };
-            let _ = writeln!(out, "{painted}");
-        }
-        out
+        let head = styles::bold(format!("--- {object} ({from})\n+++ {object} ({to})"));
+        format!("{head}\n{}", diff::painted(diff))
     }
 }
 

@@ -1,8 +1,10 @@
 //! What people and machines read. Data goes to stdout, talk to stderr; colours are stripped where no terminal reads.
 
 pub(crate) mod clusters;
+pub(crate) mod diff;
 pub(crate) mod findings;
 pub(crate) mod plan;
+pub(crate) mod status;
 pub(crate) mod styles;
 pub(crate) mod table;
 pub(crate) mod talk;

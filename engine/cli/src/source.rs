@@ -1,5 +1,13 @@
 //! Where reading commands read a fleet from: a work tree, or a branch of a remote, which goes through the cache.
 
+mod planned;
+mod remote;
+mod standing;
+
+pub(crate) use planned::plan;
+pub(crate) use remote::Remote;
+pub(crate) use standing::{Standing, standing};
+
 use crate::args::RepoArgs;
 use crate::exit::Usage;
 use crate::wiring::{self, Common, FleetSettings, SystemClock};

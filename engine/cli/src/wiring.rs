@@ -1,9 +1,10 @@
 //! From arguments, environment and configuration to engines: the one place where rooms are put together.
 
 use crate::access::Access;
-use crate::args::{GitArgs, RepoArgs};
+use crate::args::{AccessArgs, GitArgs, RepoArgs};
 use crate::config::{Config, auth_type};
 use crate::exit::Usage;
+use crate::kube::KubeArgs;
 use anyhow::Context as _;
 use git::{Credentials, RemoteUrl, Source};
 use gitops::{Engine, Metals};
@@ -133,7 +134,7 @@ impl MetalSettings {
     }
 }
 
-fn none_named() -> Usage {
+pub(crate) fn none_named() -> Usage {
     let hint =
         "set METAL_API_URL and METAL_API_HMAC (and METAL_API_HMAC_AUTH_TYPE), or `metal:` in a configuration file";
     Usage::new("no metal-api is named", hint)
@@ -160,6 +161,19 @@ impl RepoArgs {
         let credentials = self.git.credentials();
         let output = |repo: &String| OutputRepo { repo: repo.clone(), credentials: credentials.clone() };
         self.output_repos.iter().map(output).collect()
+    }
+}
+
+impl AccessArgs {
+    /// What the command line names goes before the configuration.
+    pub(crate) fn doors(&self, config: Option<&Config>) -> Access {
+        let of_file =
+            config.iter().flat_map(|c| &c.management_clusters).map(|(name, entry)| (name.clone(), entry.args()));
+        let named = self.management_kubeconfig.iter().map(|(name, file)| {
+            let args = KubeArgs { kubeconfig: Some(file.clone()), context: None };
+            (name.clone(), args)
+        });
+        Access::new(of_file.chain(named))
     }
 }
 

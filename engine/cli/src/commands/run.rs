@@ -1,12 +1,10 @@
 //! `ferrofleet run`: the engine, once or until it is ended, for one fleet or for those of a configuration file.
 
-use crate::access::Access;
-use crate::args::{Format, RepoArgs, duration};
+use crate::args::{AccessArgs, Format, RepoArgs, duration};
 use crate::commands::provider::{METAL_INTERVAL, ProviderSettings};
 use crate::config::Config;
 use crate::exit::{Exit, Usage};
 use crate::fleets::{self, Handle};
-use crate::kube::KubeArgs;
 use crate::life;
 use crate::output::clusters::RanView;
 use crate::output::{self, clusters, findings, talk};
@@ -16,7 +14,6 @@ use anyhow::Context as _;
 use clap::Args;
 use gitops::{Metals, Options, Ran};
 use metal_api::HttpMetal;
-use model::ids::Label;
 use provider::Telemetry;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -58,17 +55,6 @@ pub(crate) struct RunArgs {
     /// is enough
     #[arg(long, env = "FERROFLEET_OBSERVE", hide_env = true)]
     observe: bool,
-    /// Access to a management cluster, by its name in fleet.yaml: the engine sees there what a deletion waits for.
-    /// Repeatable; in a configuration file `managementClusters`
-    #[arg(
-        long,
-        env = "FERROFLEET_MANAGEMENT_KUBECONFIG",
-        value_name = "NAME=FILE",
-        value_delimiter = ' ',
-        value_parser = named_kubeconfig,
-        hide_env = true
-    )]
-    management_kubeconfig: Vec<(Label, PathBuf)>,
     /// How often the branch is looked at [default: 15s]
     #[arg(long, env = "FERROFLEET_GIT_INTERVAL", value_name = "TIME", value_parser = duration, hide_env = true)]
     git_interval: Option<Duration>,
@@ -90,6 +76,8 @@ pub(crate) struct RunArgs {
     // Last: their headings would be those of what follows.
     #[command(flatten)]
     repo: RepoArgs,
+    #[command(flatten)]
+    access: AccessArgs,
     #[command(flatten)]
     provider: ProviderSettings,
 }
@@ -128,25 +116,9 @@ fn settings(args: &RunArgs) -> anyhow::Result<Settings> {
     let mut common = Common::new(args.claim_time, wiring::cache_dir(cache_dir))?;
     common.single_writer = args.single_writer;
     common.observe = args.observe;
-    common.access = Arc::new(access(args, config.as_ref()));
+    common.access = Arc::new(args.access.doors(config.as_ref()));
     let listen = args.listen.or_else(|| config.as_ref().and_then(|c| c.listen));
     Ok(Settings { fleets, common, metals, listen })
-}
-
-/// `NAME=FILE`.
-fn named_kubeconfig(text: &str) -> Result<(Label, PathBuf), String> {
-    let (name, file) = text.split_once('=').ok_or("write it like mgmt-muc=mgmt.kubeconfig")?;
-    Ok((Label::parse(name).map_err(|e| e.to_string())?, PathBuf::from(file)))
-}
-
-/// What the command line names goes before the file.
-fn access(args: &RunArgs, config: Option<&Config>) -> Access {
-    let of_file = config.iter().flat_map(|c| &c.management_clusters).map(|(name, entry)| (name.clone(), entry.args()));
-    let named = args.management_kubeconfig.iter().map(|(name, file)| {
-        let args = KubeArgs { kubeconfig: Some(file.clone()), context: None };
-        (name.clone(), args)
-    });
-    Access::new(of_file.chain(named))
 }
 
 /// The fleet of `--repo`, else those of the file; intervals of the command line go before the file's.

@@ -41,12 +41,20 @@ struct ClusterView<'a> {
     commit: Option<git::Oid>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<ProblemView<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct ProblemView<'a> {
     reason: model::Reason,
     message: &'a str,
+}
+
+impl<'a> ProblemView<'a> {
+    fn of((reason, message): &'a (model::Reason, String)) -> Self {
+        Self { reason: *reason, message }
+    }
 }
 
 impl<'a> RanView<'a> {
@@ -65,7 +73,7 @@ impl<'a> RanView<'a> {
 
 impl<'a> ClusterView<'a> {
     fn new(cluster: &'a ClusterId, state: &'a ClusterState) -> Self {
-        let ClusterState { path, phase, lock, problem, firewall_ready, commit } = state;
+        let ClusterState { path, phase, lock, problem, notes, firewall_ready, commit } = state;
         Self {
             cluster,
             path,
@@ -73,7 +81,8 @@ impl<'a> ClusterView<'a> {
             values: lock.as_deref().map(|lock| &lock.values),
             firewall_ready: *firewall_ready,
             commit: *commit,
-            problem: problem.as_ref().map(|(reason, message)| ProblemView { reason: *reason, message }),
+            problem: problem.as_ref().map(ProblemView::of),
+            notes: notes.iter().map(ProblemView::of).collect(),
         }
     }
 }
@@ -84,7 +93,7 @@ pub(crate) fn table(ran: &Ran) -> Table {
     for (id, state) in &ran.clusters {
         let Cells { network, vip, firewall } = Cells::of(state);
         let commit = state.commit.map(short).unwrap_or_default();
-        let problem = state.problem.as_ref().map(|(reason, _)| match reason.kind() {
+        let problem = state.problem.iter().chain(&state.notes).next().map(|(reason, _)| match reason.kind() {
             ReasonKind::Stalled => styles::bad(reason),
             ReasonKind::Waiting => styles::warn(reason),
             ReasonKind::Good | ReasonKind::Intended => reason.to_string(),
@@ -96,13 +105,13 @@ pub(crate) fn table(ran: &Ran) -> Table {
     table
 }
 
-/// The problems in full, a line each.
+/// Problems and notes in full, a line each.
 pub(crate) fn problems(ran: &Ran) -> String {
-    let line = |(id, state): (&ClusterId, &ClusterState)| {
-        let (reason, message) = state.problem.as_ref()?;
-        Some(format!("{id}: {reason}: {}\n", plain(message)))
+    let lines = |(id, state): (&ClusterId, &ClusterState)| {
+        let line = |(reason, message): &(model::Reason, String)| format!("{id}: {reason}: {}\n", plain(message));
+        state.problem.iter().chain(&state.notes).map(line).collect::<String>()
     };
-    ran.clusters.iter().filter_map(line).collect()
+    ran.clusters.iter().map(lines).collect()
 }
 
 /// A cluster's values as short as they can be recognised by.
@@ -115,8 +124,10 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(crate) fn of(state: &ClusterState) -> Self {
-        let Some(lock) = &state.lock else { return Self::default() };
-        let values = &lock.values;
+        state.lock.as_ref().map(|lock| Self::of_values(&lock.values, state.firewall_ready)).unwrap_or_default()
+    }
+
+    pub(crate) fn of_values(values: &model::lock::Values, firewall_ready: Option<bool>) -> Self {
         let prefixes =
             |n: &model::lock::NodeNetwork| n.prefixes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let network = values.node_network.as_ref().map(prefixes).unwrap_or_default();
@@ -124,7 +135,7 @@ impl Cells {
         let firewall = values.firewall.as_ref().map(|f| {
             // What machines' ids have in common stands at the front, where vendors put it.
             let id = format!("…{}", f.id.as_str().rsplit('-').next().unwrap_or_default());
-            match state.firewall_ready {
+            match firewall_ready {
                 Some(true) => format!("{id} {}", styles::good("ready")),
                 Some(false) => format!("{id} {}", styles::warn("starting")),
                 None => id,

@@ -1,124 +1,116 @@
-//! A plan for people: what a run would do and, where it would do nothing, why.
+//! A plan with all that belongs to it, for people, machines and pull requests.
 
-use super::{count, plain, styles};
-use ::plan::{ClusterLine, PlanView, StepLine};
-use model::{ClusterId, Finding};
+mod files;
+mod json;
+mod markdown;
+mod text;
+pub(crate) mod words;
+
+pub(crate) use json::View;
+pub(crate) use markdown::markdown;
+pub(crate) use text::text;
+
+use crate::exit::Exit;
+use ::plan::{Plan, Step};
+use gitops::FileChange;
+use model::condition::ReasonKind;
+use model::{ClusterId, Finding, Reason};
+use render::Impact;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-/// What is shown of a plan beside the plan itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) allocations: usize,
-    pub(crate) frees: usize,
-    /// Files that would be written or removed.
-    pub(crate) files: usize,
+/// What is known after planning, wherever the tree came from.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// None of a folder.
+    pub(crate) tip: Option<git::Oid>,
+    pub(crate) plan: Plan,
+    /// What a commit would change now, by path; what follows from allocations is not among it.
+    pub(crate) files: Vec<FileChange>,
+    /// What the changed output does to machines.
+    pub(crate) impacts: BTreeMap<ClusterId, Vec<Impact>>,
+    pub(crate) findings: Vec<Finding>,
+    /// What this source cannot tell, a sentence each.
+    pub(crate) unknown: Vec<String>,
 }
 
-/// Clusters with something to do or to say; the others are counted. `findings` stand on stderr in full; what a change
-/// would do to a running cluster, as an add-on that it uninstalls (R13), is part of the plan.
-pub(crate) fn text(view: &PlanView, totals: Totals, files: &[String], findings: &[Finding]) -> String {
-    let mut out = String::new();
-    let mut warnings: BTreeMap<&ClusterId, Vec<&Finding>> = BTreeMap::new();
-    for warning in findings.iter().filter(|finding| !finding.is_error()) {
-        if let Some(cluster) = &warning.cluster {
-            warnings.entry(cluster).or_default().push(warning);
+/// Its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    allocations: usize,
+    frees: usize,
+    /// Files that would be written or removed.
+    files: usize,
+    /// Machines that would be replaced.
+    replaced: u32,
+}
+
+impl Report {
+    pub(crate) fn of(planned: gitops::Planned) -> Self {
+        let gitops::Planned { tip, findings, plan, files, impacts, .. } = planned;
+        Self { tip: Some(tip), plan, files, impacts, findings, unknown: Vec::new() }
+    }
+
+    /// An error or something that only a person can mend goes before changes that are pending.
+    pub(crate) fn exit(&self) -> Exit {
+        match (self.has_failed(), self.is_pending()) {
+            (true, _) => Exit::Failed,
+            (false, true) => Exit::Pending,
+            (false, false) => Exit::Done,
         }
     }
-    let quiet = |c: &&ClusterLine| {
-        let keeps = c.steps.iter().all(|s| matches!(s.action, "keep" | "delegate"));
-        c.blocked.is_none() && keeps && !warnings.contains_key(&c.cluster)
-    };
-    for cluster in view.clusters.iter().filter(|c| !quiet(c)) {
-        cluster_text(&mut out, cluster, warnings.get(&cluster.cluster).map(Vec::as_slice).unwrap_or_default());
-    }
-    let unchanged = view.clusters.iter().filter(quiet).count();
-    if unchanged > 0 {
-        let _ = writeln!(out, "{}", styles::dim(format!("{} with every value known", count(unchanged, "cluster"))));
-    }
-    section(&mut out, &styles::bad("free"), &view.frees);
-    section(&mut out, &styles::warn("duplicate"), &view.duplicates);
-    section(&mut out, &styles::warn("orphan"), &view.orphans);
-    section(&mut out, &styles::bad("suspect"), &view.suspect);
-    section(&mut out, &styles::accent("write"), files);
-    if !out.is_empty() {
-        out.push('\n');
-    }
-    let Totals { allocations, frees, files } = totals;
-    let mut parts = vec![
-        format!("{allocations} to allocate"),
-        format!("{frees} to free"),
-        format!("{} to write", count(files, "file")),
-    ];
-    if allocations + frees + files == 0 {
-        parts = vec!["nothing to do".to_owned()];
-    }
-    if view.incomplete {
-        parts.push(styles::bad("incomplete: part of metal-api did not answer"));
-    }
-    let _ = writeln!(out, "{} {}", styles::bold("Plan:"), parts.join(", "));
-    out
-}
 
-fn cluster_text(out: &mut String, cluster: &ClusterLine, warnings: &[&Finding]) {
-    let ClusterLine { cluster, blocked, steps } = cluster;
-    let _ = writeln!(out, "{}", styles::bold(cluster));
-    if let Some(blocked) = blocked {
-        let _ = writeln!(out, "  {} {}", styles::bad("blocked"), plain(blocked));
+    /// Whether a run would change anything, now or as soon as what it waits for is there.
+    pub(crate) fn is_pending(&self) -> bool {
+        let plan = &self.plan;
+        let waits = self.reasons().any(|reason| reason.kind() == ReasonKind::Waiting);
+        let lacks = plan.capacity.iter().any(|line| !line.waiting.is_empty());
+        plan.writes_metal() || !self.files.is_empty() || !plan.deletions.is_empty() || waits || lacks
     }
-    for StepLine { slot, action, detail } in steps {
-        let padded = format!("{action:9}");
-        let painted = match *action {
-            "allocate" => styles::good(padded),
-            "use" => styles::accent(padded),
-            "refuse" => styles::bad(padded),
-            _ => styles::dim(padded),
+
+    fn has_failed(&self) -> bool {
+        let plan = &self.plan;
+        let is_stalled = self.reasons().any(|reason| reason.kind() == ReasonKind::Stalled);
+        let is_lost = plan.losses.iter().any(::plan::Loss::is_concluded);
+        let has_errors = self.findings.iter().any(Finding::is_error);
+        plan.incomplete || !plan.suspect.is_empty() || has_errors || is_stalled || is_lost
+    }
+
+    /// Why slots, clusters and deletions are not acted on, and what is to be known of clusters.
+    fn reasons(&self) -> impl Iterator<Item = Reason> {
+        let of_cluster = |cluster: &::plan::ClusterPlan| {
+            let refused = cluster.steps.iter().filter_map(|step| match step {
+                Step::Refuse { reason, .. } => Some(*reason),
+                Step::Keep { .. } | Step::Delegate { .. } | Step::Use { .. } | Step::Allocate { .. } => None,
+            });
+            let notes = cluster.notes.iter().map(|note| note.reason);
+            cluster.blocked.iter().map(|blocked| blocked.reason).chain(refused).chain(notes).collect::<Vec<_>>()
         };
-        let _ = writeln!(out, "  {painted} {:16} {}", slot.to_string(), plain(detail));
+        let of_deletion = |deletion: &::plan::Deleting| deletion.refused.as_ref().map(|(reason, _)| *reason);
+        let clusters = self.plan.clusters.values().flat_map(of_cluster);
+        clusters.chain(self.plan.deletions.values().filter_map(of_deletion))
     }
-    for warning in warnings {
-        let _ = writeln!(out, "  {} {}", styles::warn("warning  "), plain(&warning.message));
-    }
-}
 
-fn section(out: &mut String, name: &str, lines: &[String]) {
-    for line in lines {
-        let _ = writeln!(out, "{name} {}", plain(line));
+    fn totals(&self) -> Totals {
+        Totals {
+            allocations: self.plan.allocations().count(),
+            frees: self.plan.frees.len(),
+            files: self.files.len(),
+            replaced: self.impacts.values().flatten().map(|impact| impact.replaced).sum(),
+        }
+    }
+
+    /// Warnings about clusters: what a change would do to a running one, as an add-on that it uninstalls (R13), is part
+    /// of the plan.
+    fn warnings(&self) -> BTreeMap<&ClusterId, Vec<&Finding>> {
+        let mut warnings: BTreeMap<&ClusterId, Vec<&Finding>> = BTreeMap::new();
+        for warning in self.findings.iter().filter(|finding| !finding.is_error()) {
+            if let Some(cluster) = &warning.cluster {
+                warnings.entry(cluster).or_default().push(warning);
+            }
+        }
+        warnings
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use model::{ClusterName, Namespace, Place};
-
-    fn view(steps: Vec<StepLine>) -> PlanView {
-        let cluster =
-            ClusterId::new(Namespace::parse("default").unwrap(), ClusterName::parse("shop").unwrap()).unwrap();
-        let clusters = vec![ClusterLine { cluster, blocked: None, steps }];
-        PlanView { clusters, ..::plan::Plan::default().view() }
-    }
-
-    fn shown(view: &PlanView, findings: &[Finding]) -> String {
-        let totals = Totals { allocations: 0, frees: 0, files: 1 };
-        let text = text(view, totals, &["gitops/x.yaml".to_owned()], findings);
-        anstream::adapter::strip_str(&text).to_string()
-    }
-
-    #[test]
-    fn r13_what_a_change_would_do_to_a_running_cluster_stands_beside_it() {
-        let shop = ClusterId::new(Namespace::parse("default").unwrap(), ClusterName::parse("shop").unwrap()).unwrap();
-        let said = "the Helm release tigera-operator would be uninstalled";
-        let warning = Finding::warning("addon-removed", Place::file("cluster.yaml"), said).cluster(&shop);
-        let elsewhere = Finding::warning("x", Place::file("policies/default.yaml"), "of nobody");
-        let error = Finding::error("y", Place::file("cluster.yaml"), "on stderr").cluster(&shop);
-        let plan = shown(&view(Vec::new()), &[warning, elsewhere, error]);
-        assert_eq!(
-            plan,
-            format!(
-                "default.shop\n  warning   {said}\nwrite gitops/x.yaml\n\nPlan: 0 to allocate, 0 to free, 1 file to write\n"
-            )
-        );
-        assert!(shown(&view(Vec::new()), &[]).starts_with("1 cluster with every value known\n"));
-    }
-}
+mod tests;

@@ -13,11 +13,19 @@ pub(crate) struct Table {
     indent: usize,
     /// What may be shortened or continued below itself; a name or an address with its end cut off is none.
     elastic: Option<usize>,
+    /// What a terminal that is too narrow does without, the first first.
+    expendable: Vec<usize>,
 }
 
 impl Table {
     pub(crate) fn new(headings: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { headings: headings.into_iter().collect(), rows: Vec::new(), indent: 0, elastic: None }
+        Self {
+            headings: headings.into_iter().collect(),
+            rows: Vec::new(),
+            indent: 0,
+            elastic: None,
+            expendable: Vec::new(),
+        }
     }
 
     /// This column is words: a terminal that is too narrow shows their beginning.
@@ -26,9 +34,28 @@ impl Table {
         self
     }
 
+    /// A terminal that is too narrow leaves these columns out, the first first, rather than breaking every line.
+    pub(crate) fn expendable(mut self, headings: impl IntoIterator<Item = &'static str>) -> Self {
+        let position = |heading| self.headings.iter().position(|known| *known == heading);
+        self.expendable = headings.into_iter().filter_map(position).collect();
+        self
+    }
+
+    /// Columns that a terminal of this width leaves out.
+    pub(crate) fn left_out(&self, terminal: usize) -> Vec<&'static str> {
+        let (used, shown) = (self.used(), self.shown(Some(terminal)));
+        used.into_iter().filter(|i| !shown.contains(i)).map(|i| self.headings[i]).collect()
+    }
+
     /// Without headings, indented, as a part of something else. The last column is text, and continues below itself.
     pub(crate) fn plain(columns: usize) -> Self {
-        Self { headings: vec![""; columns], rows: Vec::new(), indent: 2, elastic: columns.checked_sub(1) }
+        Self {
+            headings: vec![""; columns],
+            rows: Vec::new(),
+            indent: 2,
+            elastic: columns.checked_sub(1),
+            expendable: Vec::new(),
+        }
     }
 
     /// A cell per heading.
@@ -53,9 +80,22 @@ impl Table {
         (0..self.headings.len()).filter(stands).collect()
     }
 
+    /// The used columns that a terminal of this width has room for.
+    fn shown(&self, terminal: Option<usize>) -> Vec<usize> {
+        let mut shown = self.used();
+        for column in &self.expendable {
+            let widths: Vec<_> = shown.iter().map(|i| self.width(*i)).collect();
+            if terminal.is_none_or(|terminal| total(&widths) + self.indent <= terminal) {
+                break;
+            }
+            shown.retain(|i| i != column);
+        }
+        shown
+    }
+
     /// `terminal`: its width, where one reads; else every cell stands in full.
     fn draw(&self, terminal: Option<usize>) -> String {
-        let used = self.used();
+        let used = self.shown(terminal);
         let mut widths: Vec<usize> = used.iter().map(|i| self.width(*i)).collect();
         if let (Some(terminal), Some(at)) = (terminal, used.iter().position(|i| Some(*i) == self.elastic)) {
             let over = (total(&widths) + self.indent).saturating_sub(terminal);
@@ -152,6 +192,21 @@ mod tests {
         assert!(table.fits(76) && !table.fits(73));
         assert!(narrow.lines().all(|line| line.chars().count() <= 40), "{narrow}");
         assert!(anstream::adapter::strip_str(&table.draw(None)).to_string().contains(value));
+    }
+
+    #[test]
+    fn a_narrow_terminal_does_without_what_is_not_needed() {
+        let mut table = Table::new(["CLUSTER", "VERSION", "VIP", "COMMIT"]).expendable(["COMMIT", "VERSION"]);
+        table.row(["default.shop", "1.34.2", "198.18.0.1:443", "1234567"].map(str::to_owned));
+        let plain = |width| anstream::adapter::strip_str(&table.draw(width)).to_string();
+        assert_eq!(
+            plain(None),
+            "CLUSTER       VERSION  VIP             COMMIT\ndefault.shop  1.34.2   198.18.0.1:443  1234567\n"
+        );
+        assert_eq!(plain(Some(46)), plain(None));
+        assert_eq!(plain(Some(45)), "CLUSTER       VERSION  VIP\ndefault.shop  1.34.2   198.18.0.1:443\n");
+        assert_eq!(plain(Some(30)), "CLUSTER       VIP\ndefault.shop  198.18.0.1:443\n");
+        assert_eq!((table.left_out(46), table.left_out(30)), (vec![], vec!["VERSION", "COMMIT"]));
     }
 
     #[test]
