@@ -14,7 +14,7 @@ use model::overlay::LabelSelector;
 use model::policy::KubernetesVersion;
 use model::rules::RuleComment;
 use model::{
-    Allocation, Cidr, ClusterName, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId,
+    Allocation, Cidr, ClusterName, CommitId, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId,
     Seconds, SizeId, Timestamp,
 };
 
@@ -118,6 +118,7 @@ pub(crate) const PARSERS: &[(&str, Refusal)] = refusals! {
     "Allocation": Allocation::parse,
     "Cidr": str::parse::<Cidr>,
     "ClusterName": ClusterName::parse,
+    "CommitId": CommitId::parse,
     "CountOrPercent": count_or_percent,
     "FleetName": FleetName::parse,
     "HttpUrl": HttpUrl::parse,

@@ -15,6 +15,13 @@ pub(crate) struct Found<'a> {
     pub(crate) unread_overlays: Vec<&'a str>,
     pub(crate) definitions: Vec<&'a Entry>,
     pub(crate) locks: Vec<&'a Entry>,
+    pub(crate) tombstones: Vec<&'a Entry>,
+    /// Files that stand for definitions and are not followed.
+    pub(crate) unread_definitions: Vec<&'a str>,
+    /// Files that somebody may have meant as definitions: `cluster.yml`, `Cluster.yaml`.
+    pub(crate) misnamed_definitions: Vec<&'a Entry>,
+    /// What may be a folder and is not followed: definitions may lie below it.
+    pub(crate) unread_folders: Vec<&'a str>,
     /// Definitions beyond the limit are not read: then nothing is concluded from one that is not there.
     pub(crate) cut_short: bool,
 }
@@ -28,6 +35,7 @@ enum Role {
     Overlay,
     Definition,
     Lock,
+    Tombstone,
 }
 
 pub(crate) fn find<'a>(tree: &'a Tree, issues: &mut Vec<Issue>) -> Found<'a> {
@@ -39,6 +47,11 @@ pub(crate) fn find<'a>(tree: &'a Tree, issues: &mut Vec<Issue>) -> Found<'a> {
             if matches!(role, Some(Role::Overlay)) || entry.path == "overlays" {
                 found.unread_overlays.push(&entry.path);
             }
+            match role {
+                Some(Role::Definition) => found.unread_definitions.push(&entry.path),
+                Some(Role::Fleet | Role::Policy | Role::Overlay | Role::Lock | Role::Tombstone) => {}
+                None => found.unread_folders.push(&entry.path),
+            }
             continue;
         }
         match role {
@@ -47,9 +60,13 @@ pub(crate) fn find<'a>(tree: &'a Tree, issues: &mut Vec<Issue>) -> Found<'a> {
             Some(Role::Overlay) => found.overlays.push(entry),
             Some(Role::Definition) => found.definitions.push(entry),
             Some(Role::Lock) => found.locks.push(entry),
+            Some(Role::Tombstone) => found.tombstones.push(entry),
             None => {
                 if is_misnamed_overlay(&entry.path) {
                     found.unread_overlays.push(&entry.path);
+                }
+                if is_misnamed_definition(&entry.path) {
+                    found.misnamed_definitions.push(entry);
                 }
                 issues.extend(misnamed(&entry.path));
             }
@@ -71,6 +88,8 @@ fn role(path: &str) -> Option<Role> {
     let name = file_name(path);
     if path == "fleet.yaml" {
         Some(Role::Fleet)
+    } else if is_in(path, "tombstones", ".yaml") {
+        Some(Role::Tombstone)
     } else if name != LOCK_NAME && is_in(path, "overlays", ".yaml") {
         // Whatever it is called: an overlay may have the name of a definition.
         Some(Role::Overlay)
@@ -93,6 +112,10 @@ fn is_in(path: &str, folder: &str, suffix: &str) -> bool {
 
 fn is_misnamed_overlay(path: &str) -> bool {
     is_in(path, "overlays", ".yml")
+}
+
+fn is_misnamed_definition(path: &str) -> bool {
+    matches!(file_name(path).to_ascii_lowercase().as_str(), "cluster.yml" | "cluster.yaml")
 }
 
 fn file_name(path: &str) -> &str {
@@ -144,7 +167,7 @@ fn not_a_file(entry: &Entry, is_document: bool) -> Option<Issue> {
 fn misnamed(path: &str) -> Option<Issue> {
     let lower = file_name(path).to_ascii_lowercase();
     let right = match lower.as_str() {
-        "cluster.yml" | "cluster.yaml" => "cluster.yaml",
+        _ if is_misnamed_definition(path) => "cluster.yaml",
         "fleet.yml" | "fleet.yaml" if !path.contains('/') => "fleet.yaml",
         _ if is_misnamed_overlay(path) => "<overlay>.yaml",
         name if path.starts_with("policies/") && name.ends_with(".yml") => "<policy>.yaml",

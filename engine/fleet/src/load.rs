@@ -4,6 +4,7 @@ mod blocking;
 mod clusters;
 mod documents;
 mod locks;
+mod presence;
 mod trace;
 
 use crate::issue::{Issue, Report};
@@ -14,6 +15,7 @@ use crate::resolve::Around;
 use crate::rules::{self, NO_FLEET};
 pub(crate) use clusters::Cluster;
 use documents::Documents;
+pub(crate) use documents::Tombstones;
 use locks::Locks;
 use model::want::OrphanLock;
 use model::{EntryKind, Finding, Fleet, Severity, Timestamp, Tree, Want, Wanted};
@@ -66,17 +68,21 @@ fn want(tree: &Tree, documents: &Documents, memo: &mut Memo, issues: &mut Vec<Is
     let mut defined = clusters::identify(documents, &around, issues);
     let locks = Locks::of(documents, &defined, issues);
     clusters::elect(&mut defined, &locks, issues);
-    let mut resolving =
-        clusters::Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let mut resolving = clusters::Resolving { tree, around: &around, documents, locks: &locks, memo };
     let clusters: Vec<Cluster<'_>> = defined.iter().filter_map(|d| resolving.resolve(d, issues)).collect();
     rules::overlays_unused(&documents.overlays, &clusters, clusters.len() == defined.len(), issues);
-    let orphans = locks.orphans(documents, &defined, &clusters);
+    let mut orphans = locks.orphans(documents, &defined, &clusters, issues);
     let hosts = defined.iter().map(|d| d.home.id.name().as_str()).collect();
     rules::fleet(fleet, &hosts, &mut Report::of(issues, "fleet.yaml"));
     crate::topology::cycles(fleet, &clusters, issues);
-    rules::across(&clusters, &orphans, issues);
+    rules::across(&clusters, &orphans, &documents.tombstones, issues);
     rules::installed(tree, &clusters, issues);
-    rules::orphans(&clusters, &orphans, issues);
+    if is_refused(issues) {
+        // Whose cluster is where is not certain: nothing is concluded from a definition that is not there.
+        orphans.values_mut().for_each(|orphan| orphan.removed = false);
+    }
+    rules::orphans(&orphans, issues);
+    rules::tombstones(&documents.tombstones, &fleet.metadata.name, issues);
     rules::uses(issues);
     assemble(documents, clusters, orphans, issues)
 }
@@ -94,10 +100,17 @@ fn assemble(
         let blocked = blocks.of_cluster(&cluster, fleet_paused);
         (cluster.id.clone(), Wanted { blocked, ..cluster.into_wanted() })
     };
-    let is_refused = |issue: &Issue| issue.file == "fleet.yaml" && issue.severity == Severity::Error;
-    let fleet_is_refused = issues.iter().any(is_refused);
+    let fleet_is_refused = is_refused(issues);
     let clusters = clusters.into_iter().map(wanted).collect();
-    Want { fleet, fleet_is_refused, clusters, orphan_locks, tombstones: BTreeMap::new() }
+    let mut tombstones = documents.tombstones.clone();
+    let name = fleet.as_ref().map(|fleet| &fleet.metadata.name);
+    tombstones.retain(|_, (_, tombstone)| Some(&tombstone.identity.fleet) == name);
+    Want { fleet, fleet_is_refused, clusters, orphan_locks, tombstones }
+}
+
+/// Whether `fleet.yaml` has an error.
+fn is_refused(issues: &[Issue]) -> bool {
+    issues.iter().any(|issue| issue.file == "fleet.yaml" && issue.severity == Severity::Error)
 }
 
 fn judge_policies(documents: &Documents, issues: &mut Vec<Issue>) {

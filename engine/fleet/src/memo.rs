@@ -2,6 +2,7 @@
 
 use crate::overlays::Merged;
 use crate::read::{Parsed, Readable, read};
+use model::lock::ClusterTombstone;
 use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay, Tree};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub struct Memo {
     pub(crate) overlays: Shelf<Overlay>,
     pub(crate) definitions: Shelf<ClusterDefinition>,
     pub(crate) locks: Shelf<ClusterLock>,
+    pub(crate) tombstones: Shelf<ClusterTombstone>,
     pub(crate) merged: MergedShelf,
     turn: u64,
     parsed: usize,
@@ -40,6 +42,7 @@ impl Memo {
         self.merged.forget(turn);
         self.definitions.forget(turn);
         self.locks.forget(turn);
+        self.tombstones.forget(turn);
     }
 
     pub(crate) fn fleet(&mut self, tree: &Tree, id: &BlobId) -> Parsed<Fleet> {
@@ -70,6 +73,10 @@ impl Memo {
 
     pub(crate) fn lock(&mut self, tree: &Tree, id: &BlobId) -> Parsed<ClusterLock> {
         self.locks.get(tree, id, self.turn, &mut self.parsed)
+    }
+
+    pub(crate) fn tombstone(&mut self, tree: &Tree, id: &BlobId) -> Parsed<ClusterTombstone> {
+        self.tombstones.get(tree, id, self.turn, &mut self.parsed)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::limits::{ALIASES_MAX, DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 use crate::rules::{FILE_TOO_LARGE, NOT_UTF8, Rule, UNREADABLE};
 use crate::schema::Kind;
 use crate::yaml::Mark;
+use model::lock::ClusterTombstone;
 use model::overlay::LabelSelector;
 use model::tree::ReadError;
 use model::{BlobId, ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay, Tree};
@@ -34,6 +35,10 @@ impl Readable for ClusterDefinition {
 
 impl Readable for ClusterLock {
     const KIND: Kind = Kind::Lock;
+}
+
+impl Readable for ClusterTombstone {
+    const KIND: Kind = Kind::Tombstone;
 }
 
 /// A document, or why it is none.

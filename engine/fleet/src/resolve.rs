@@ -21,7 +21,7 @@ use machines::Machines;
 use model::definition::{ControlPlaneWish, DefinitionSpec};
 use model::fleet::Purpose;
 use model::ids::Label;
-use model::lock::Identity;
+use model::lock::{ClusterTombstone, Identity};
 use model::rules::Port;
 use model::want::{Effective, Origin, Setting};
 use model::{ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Seconds, Timestamp};
@@ -51,10 +51,13 @@ pub(crate) struct Offer {
 #[derive(Debug)]
 pub(crate) struct Case<'a> {
     pub(crate) around: &'a Around<'a>,
+    /// With what overlays give it.
     pub(crate) definition: &'a ClusterDefinition,
     pub(crate) identity: &'a Identity,
     pub(crate) effective: &'a Effective,
     pub(crate) lock: Option<&'a ClusterLock>,
+    /// What a deleted cluster of this id left for it, with the path.
+    pub(crate) tombstone: Option<(&'a str, &'a ClusterTombstone)>,
     pub(crate) report: Report<'a>,
 }
 

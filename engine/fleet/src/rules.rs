@@ -17,9 +17,10 @@ mod overlay;
 mod patches;
 mod policy;
 mod reach;
+mod replaced;
 mod uses;
 
-pub(crate) use across::{across, orphans};
+pub(crate) use across::{across, orphans, tombstones};
 pub(crate) use choice::{choice, nearest};
 pub(crate) use fleet::fleet;
 pub(crate) use installed::installed;
@@ -118,10 +119,10 @@ table! {
 
     // Versions and machines
     VERSION = "unknown-version": "A version is offered by the policy.";
-    VERSION_EXPIRED = "version-expired": "New clusters have a version that has not expired.";
-    VERSION_PREVIEW = "version-preview": "New clusters have a preview version only where the policy allows it for their purpose.";
-    IMAGE_EXPIRED = "image-expired": "New clusters have a machine image that has not expired.";
-    IMAGE_PREVIEW = "image-preview": "New clusters have a preview of a machine image only where the policy allows it for their purpose.";
+    VERSION_EXPIRED = "version-expired": "Clusters get a version that has not expired.";
+    VERSION_PREVIEW = "version-preview": "Clusters get a preview version only where the policy allows it for their purpose.";
+    IMAGE_EXPIRED = "image-expired": "Clusters get a machine image that has not expired.";
+    IMAGE_PREVIEW = "image-preview": "Clusters get a preview of a machine image only where the policy allows it for their purpose.";
     FLAVOR_VERSION = "flavor-version": "The flavor fits the Kubernetes version.";
     SIZE = "unknown-size": "A size is a machine type that the policy offers in the partition.";
     IMAGE = "unknown-image": "An image is offered by the policy.";
@@ -165,13 +166,17 @@ table! {
     // Locks and what they hold
     SAME_LOCK = "same-lock": "A cluster has one lock.";
     IDENTITY_CHANGED = "identity-changed": "Name, namespace, management cluster, project, partition and fleet of a resolved cluster never change (R9).";
-    VALUE_CHANGED = "value-changed": "What a lock holds is not changed yet.";
-    MACHINES_CHANGED = "machines-changed": "Fields that would replace machines are not changed yet (R1).";
-    POOL_REMOVED = "pool-removed": "Pools of a resolved cluster are not removed yet.";
+    VALUE_CHANGED = "value-changed": "What a cluster was resolved with stays: node network, VIP, API port, pods, services, egress networks and the firewall's mode (I5).";
+    VERSION_STEP = "version-step": "A Kubernetes version goes up, one minor at a time.";
+    MACHINES_CHANGED = "machines-changed": "Machines and firewalls are replaced only where rollout.allowReplacement says always (R1).";
+    POOL_REMOVED = "pool-removed": "A pool is removed once it was rendered without machines.";
     ADDON_REMOVED = "addon-removed": "CNI and cloud controller manager of a running cluster are removed only with allowReinstall; other add-ons with a warning (R13).";
     ADDON_REPLACED = "addon-replaced": "Chart, repository and namespace of an installed add-on stay; CNI and cloud controller manager change only with allowReinstall (R13).";
     AUTOSCALED_BACK = "autoscaled-pool-back": "A pool leaves the autoscaler only at a known number of machines (R23).";
-    DEFINITION_REMOVED = "definition-removed": "Removing a definition deletes nothing (I9).";
+    CONFIRM = "deletion-confirm": "A deletion is confirmed by the cluster's own name, and not while it is protected.";
+    DEFINITION_REMOVED = "definition-removed": "Removing a definition deletes nothing whose deletion was not confirmed (I9).";
+    BEING_DELETED = "being-deleted": "A cluster whose deletion was confirmed is deleted when its definition is gone.";
+    TOMBSTONE = "tombstone": "A tombstone is of this fleet, and lies in tombstones/<namespace>.<name>.yaml.";
 
     // What metal-api knows
     ANNOUNCEABLE = "pods-not-announceable": "The partition announces the pods CIDR (R10).";
@@ -205,10 +210,10 @@ pub(crate) const OF_A_CLUSTER: &[fn(&mut Case<'_>)] = &[
     addons::versions,
     addons::choices,
     addons::extra,
+    life::confirmed,
     held::identity,
-    held::values,
-    held::autoscaled_back,
-    held::machines,
+    replaced::changes,
+    replaced::autoscaled_back,
 ];
 
 /// A rule of the table by its id.

@@ -1,5 +1,6 @@
-//! The JSON Schemas of the five kinds: as published in `schemas/`, and as documents are explained with.
+//! The JSON Schemas of the six kinds: as published in `schemas/`, and as documents are explained with.
 
+use model::lock::ClusterTombstone;
 use model::{ClusterDefinition, ClusterLock, ClusterPolicy, Fleet, Overlay};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -12,10 +13,12 @@ pub(crate) enum Kind {
     Overlay,
     Definition,
     Lock,
+    Tombstone,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 5] = [Self::Fleet, Self::Policy, Self::Overlay, Self::Definition, Self::Lock];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Fleet, Self::Policy, Self::Overlay, Self::Definition, Self::Lock, Self::Tombstone];
 
     /// As `kind:` says it.
     pub(crate) fn name(self) -> &'static str {
@@ -25,6 +28,7 @@ impl Kind {
             Self::Overlay => "Overlay",
             Self::Definition => "ClusterDefinition",
             Self::Lock => "ClusterLock",
+            Self::Tombstone => "ClusterTombstone",
         }
     }
 }
@@ -43,6 +47,7 @@ fn published(kind: Kind) -> Value {
         Kind::Policy => generator.into_root_schema_for::<ClusterPolicy>(),
         Kind::Definition => generator.into_root_schema_for::<ClusterDefinition>(),
         Kind::Lock => generator.into_root_schema_for::<ClusterLock>(),
+        Kind::Tombstone => generator.into_root_schema_for::<ClusterTombstone>(),
     };
     let mut value = schema.to_value();
     if let Value::Object(object) = &mut value {

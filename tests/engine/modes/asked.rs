@@ -138,7 +138,8 @@ fn r16_a_limit_on_machines_counts_what_the_definitions_want() {
 fn a_change_of_what_a_lock_holds_is_a_finding_and_nothing_is_written() {
     let bed = bed_with_shop("");
     let _ = bed.run_once().expect(0);
-    let sized = definition("shop").replace("name: general,", "name: general, size: c1-large-x86,");
+    let never = with("shop", "rollout: {allowReplacement: never}");
+    let sized = never.replace("name: general,", "name: general, size: c1-large-x86,");
     let fewer = definition("shop").replace("name: general,", "name: special,");
     for (text, rule) in [
         (with("shop", "vip: {type: ephemeral}"), "value-changed"),

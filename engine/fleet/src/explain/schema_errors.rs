@@ -52,12 +52,14 @@ fn checker(kind: Kind) -> Option<&'static Checker> {
     static OVERLAY: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Overlay));
     static DEFINITION: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Definition));
     static LOCK: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Lock));
+    static TOMBSTONE: LazyLock<Option<Checker>> = LazyLock::new(|| compile(Kind::Tombstone));
     match kind {
         Kind::Fleet => FLEET.as_ref(),
         Kind::Policy => POLICY.as_ref(),
         Kind::Overlay => OVERLAY.as_ref(),
         Kind::Definition => DEFINITION.as_ref(),
         Kind::Lock => LOCK.as_ref(),
+        Kind::Tombstone => TOMBSTONE.as_ref(),
     }
 }
 

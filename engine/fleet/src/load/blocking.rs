@@ -38,7 +38,7 @@ impl Blocks {
             return of(Reason::FlavorNotYet, "this flavor is not built yet");
         }
         if cluster.lock_is_unreadable {
-            return of(Reason::InvalidDefinition, "the lock of this cluster cannot be read");
+            return of(Reason::InvalidDefinition, "the lock or the tombstone of this cluster cannot be read");
         }
         if let Some(path) = cluster.broken_overlay {
             let message = format!("{path}, which is or may be for this cluster, cannot be read");

@@ -5,10 +5,10 @@ use super::locks::Locks;
 use crate::find::lock_path;
 use crate::issue::{Issue, Report};
 use crate::memo::Memo;
-use crate::overlays::{Given, Layer, Overlays, labels, merge, written};
+use crate::overlays::{Given, Layer, labels, merge, written};
 use crate::resolve::{Around, Case, Home, Sources, home, identity};
 use crate::rules::{FLAVOR_NOT_YET, OF_A_CLUSTER, Rule, SAME_CLUSTER};
-use model::definition::FlavorWish;
+use model::definition::{DeletionWish, FlavorWish};
 use model::lock::Identity;
 use model::want::Effective;
 use model::{ClusterDefinition, ClusterId, ClusterLock, Digest, Reason, Tree, Wanted};
@@ -35,6 +35,8 @@ pub(crate) struct Cluster<'a> {
     pub(crate) effective: Arc<Effective>,
     pub(crate) lock: Option<Arc<ClusterLock>>,
     pub(crate) lock_found_at: Option<String>,
+    /// As it is written.
+    pub(crate) deletion: DeletionWish,
     /// The path of its policy: what is wrong there stops it.
     pub(crate) policy_path: &'a str,
     /// The paths of its overlays, in the order in which they count.
@@ -129,7 +131,7 @@ fn same_cluster(id: &ClusterId, path: &str, other: &str, has_holder: bool) -> Is
 pub(super) struct Resolving<'a, 'm> {
     pub(super) tree: &'m Tree,
     pub(super) around: &'m Around<'a>,
-    pub(super) overlays: &'a Overlays,
+    pub(super) documents: &'a Documents,
     pub(super) locks: &'m Locks,
     pub(super) memo: &'m mut Memo,
 }
@@ -170,8 +172,15 @@ impl<'a> Resolving<'a, '_> {
             layers: &layers,
         };
         let effective = Arc::new(crate::resolve::resolve(&sources, &mut report)?);
-        let mut case =
-            Case { around, definition, identity: &identity, effective: &effective, lock: lock.as_deref(), report };
+        let mut case = Case {
+            around,
+            definition,
+            identity: &identity,
+            effective: &effective,
+            lock: lock.as_deref(),
+            tombstone: self.documents.tombstones.get(&home.id).map(|(path, tombstone)| (path.as_str(), &**tombstone)),
+            report,
+        };
         OF_A_CLUSTER.iter().for_each(|rule| rule(&mut case));
         let policy_path = around.policies.get(&effective.policy).map_or("", |offer| offer.path.as_str());
         Some(Cluster {
@@ -181,6 +190,7 @@ impl<'a> Resolving<'a, '_> {
             digest: Digest::of(&*effective),
             effective,
             lock,
+            deletion: definition.spec.deletion.clone(),
             lock_found_at: locked.map(|l| l.path.clone()).filter(|p| *p != lock_path(path)),
             policy_path,
             overlays: layers.iter().map(|layer| layer.path.as_str()).collect(),
@@ -192,7 +202,7 @@ impl<'a> Resolving<'a, '_> {
     }
 
     pub(super) fn selected(&self, definition: &ClusterDefinition, home: &Home<'_>) -> Selected<'a> {
-        let overlays = self.overlays;
+        let overlays = &self.documents.overlays;
         if overlays.is_empty() {
             return Selected { layers: Vec::new(), broken: None };
         }

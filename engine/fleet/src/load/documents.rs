@@ -6,8 +6,9 @@ use crate::memo::Memo;
 use crate::overlays::{BrokenOverlay, Layer, Overlays, written};
 use crate::read::{Broken, Parsed, Problem};
 use crate::resolve::Offer;
-use crate::rules::{DUPLICATE_NAME, OVERLAY_STOPS};
+use crate::rules::{DUPLICATE_NAME, OVERLAY_STOPS, TOMBSTONE};
 use model::ids::Label;
+use model::lock::ClusterTombstone;
 use model::{
     ClusterDefinition, ClusterId, ClusterLock, ClusterName, Entry, Finding, Fleet, Namespace, Overlay, Place, Severity,
     Tree,
@@ -23,20 +24,40 @@ pub(super) struct Documents {
     pub(super) broken_policies: BTreeMap<String, String>,
     pub(super) overlays: Overlays,
     pub(super) definitions: Vec<(String, Arc<ClusterDefinition>)>,
-    pub(super) broken_definitions: Vec<BrokenFile>,
+    /// Files that may be definitions and could not be read as such.
+    pub(super) claims: Vec<Claim>,
+    /// What may hold definitions and is not followed.
+    pub(super) unread_folders: Vec<String>,
     pub(super) locks: Vec<(String, Arc<ClusterLock>)>,
-    pub(super) broken_locks: Vec<BrokenFile>,
+    /// Whose lock is there and cannot be read.
+    pub(super) broken_locks: Vec<ClusterId>,
+    pub(super) tombstones: Tombstones,
+    /// Whose tombstone is there and cannot be used: nothing of it is freed, and nothing is made beside it.
+    pub(super) broken_tombstones: Vec<ClusterId>,
     /// Not all definitions were read.
     pub(super) cut_short: bool,
     /// What is wrong with files as such; it has its place already.
     pub(super) findings: Vec<Finding>,
 }
 
-/// A file that could not be read, and whose it may be.
+/// By the cluster, with the path.
+pub(crate) type Tombstones = BTreeMap<ClusterId, (String, Arc<ClusterTombstone>)>;
+
+/// A file that may be the definition of a cluster.
 #[derive(Debug)]
-pub(super) struct BrokenFile {
+pub(super) struct Claim {
     pub(super) path: String,
-    pub(super) cluster: Option<ClusterId>,
+    pub(super) whose: Whose,
+}
+
+#[derive(Debug)]
+pub(super) enum Whose {
+    /// Of a cluster of this name; the namespace is not certain.
+    Named(ClusterName),
+    /// Nobody can tell.
+    Anyones,
+    /// Of the one that is defined where it lies, or of none.
+    OfItsFolder,
 }
 
 impl Documents {
@@ -47,7 +68,10 @@ impl Documents {
         documents.read_policies(tree, memo, &found, issues);
         documents.read_overlays(tree, memo, &found, issues);
         documents.read_definitions(tree, memo, &found);
+        documents.read_misnamed(tree, memo, &found);
         documents.read_locks(tree, memo, &found);
+        documents.read_tombstones(tree, memo, &found, issues);
+        documents.unread_folders = found.unread_folders.iter().map(|path| (*path).to_owned()).collect();
         documents
     }
 
@@ -146,9 +170,24 @@ impl Documents {
                 Parsed::Broken(broken) => {
                     let cluster = self.guess(&path, &broken);
                     self.tell(&path, &broken, cluster.as_ref());
-                    self.broken_definitions.push(BrokenFile { path, cluster });
+                    let whose = named(&broken).map_or(Whose::Anyones, Whose::Named);
+                    self.claims.push(Claim { path, whose });
                 }
             }
+        }
+        let unread = found.unread_definitions.iter();
+        self.claims.extend(unread.map(|path| Claim { path: (*path).to_owned(), whose: Whose::Anyones }));
+    }
+
+    /// Not taken as definitions, and said to be misnamed; but what they define is not gone.
+    fn read_misnamed(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>) {
+        for entry in &found.misnamed_definitions {
+            let name = match memo.definition(tree, &entry.id) {
+                Parsed::Good(definition) => Some(definition.metadata.name.clone()),
+                Parsed::Broken(broken) => named(&broken),
+            };
+            let whose = name.map_or(Whose::OfItsFolder, Whose::Named);
+            self.claims.push(Claim { path: entry.path.clone(), whose });
         }
     }
 
@@ -160,7 +199,38 @@ impl Documents {
                 Parsed::Broken(broken) => {
                     let cluster = identity(&broken).or_else(|| self.defined_beside(&path));
                     self.tell(&path, &broken, cluster.as_ref());
-                    self.broken_locks.push(BrokenFile { path, cluster });
+                    self.broken_locks.extend(cluster);
+                }
+            }
+        }
+    }
+
+    fn read_tombstones(&mut self, tree: &Tree, memo: &mut Memo, found: &Found<'_>, issues: &mut Vec<Issue>) {
+        for entry in &found.tombstones {
+            let path = &entry.path;
+            let of_path = of_tombstone(path);
+            let tombstone = match memo.tombstone(tree, &entry.id) {
+                Parsed::Good(tombstone) => tombstone,
+                Parsed::Broken(broken) => {
+                    self.tell(path, &broken, of_path.as_ref());
+                    self.broken_tombstones.extend(of_path.or_else(|| identity(&broken)));
+                    continue;
+                }
+            };
+            match (tombstone.identity.cluster(), of_path) {
+                (Some(id), Some(of_path)) if id == of_path => {
+                    self.tombstones.insert(id, (path.clone(), tombstone));
+                }
+                (id, of_path) => {
+                    let whose = id.as_ref().map_or_else(|| "a cluster without an id".to_owned(), ToString::to_string);
+                    let message = format!("the tombstone of {whose} lies in {path}: nothing of it is freed");
+                    let mut issue = Issue::error(TOMBSTONE, path, "identity.name", message);
+                    issue.mend = match &id {
+                        Some(id) => format!("it is the engine's: move it back to tombstones/{id}.yaml"),
+                        None => "it is the engine's: take it back from the last engine commit".to_owned(),
+                    };
+                    issues.push(issue);
+                    self.broken_tombstones.extend(id.into_iter().chain(of_path));
                 }
             }
         }
@@ -192,6 +262,15 @@ impl Documents {
     fn tell(&mut self, path: &str, broken: &Broken, cluster: Option<&ClusterId>) {
         self.findings.extend(broken.problems.iter().map(|problem| finding(path, problem, cluster)));
     }
+}
+
+/// `tombstones/<namespace>.<name>.yaml`.
+fn of_tombstone(path: &str) -> Option<ClusterId> {
+    path.strip_prefix("tombstones/")?.strip_suffix(".yaml")?.parse().ok()
+}
+
+fn named(broken: &Broken) -> Option<ClusterName> {
+    ClusterName::parse(broken.name.as_deref()?).ok()
 }
 
 /// As a lock says it.

@@ -2,11 +2,12 @@
 
 use super::clusters::{Cluster, Defined};
 use super::documents::Documents;
+use super::presence::{Fate, Presence};
 use crate::find::{folder, lock_path};
 use crate::issue::Issue;
-use crate::rules::{INVALID_VALUE, SAME_LOCK};
+use crate::rules::{IDENTITY_CHANGED, INVALID_VALUE, SAME_LOCK};
 use model::want::OrphanLock;
-use model::{ClusterId, ClusterLock};
+use model::{ClusterId, ClusterLock, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,7 +16,9 @@ use std::sync::Arc;
 pub(super) struct Locks {
     by_id: BTreeMap<ClusterId, Locked>,
     /// Clusters whose lock is there and cannot be read: nothing may be allocated for them.
-    unreadable: BTreeMap<ClusterId, String>,
+    unreadable: BTreeSet<ClusterId>,
+    /// Clusters with several locks, none of which lies beside a definition.
+    doubtful: BTreeSet<ClusterId>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,12 +41,16 @@ impl Locks {
         }
         let places: BTreeSet<_> = defined.iter().map(|d| (&d.home.id, folder(d.path))).collect();
         let beside = |id: &ClusterId, path: &str| places.contains(&(id, folder(path)));
-        let by_id =
-            groups.into_iter().filter_map(|(id, group)| Some((id.clone(), choose(&id, group, &beside, issues)?)));
-        let by_id = by_id.collect();
-        let broken = documents.broken_locks.iter();
-        let unreadable = broken.filter_map(|b| Some((b.cluster.clone()?, b.path.clone()))).collect();
-        Self { by_id, unreadable }
+        let mut locks = Self::default();
+        for (id, group) in groups {
+            let Chosen { lock, is_certain } = choose(&id, group, &beside, issues);
+            if !is_certain {
+                locks.doubtful.insert(id.clone());
+            }
+            locks.by_id.extend(lock.map(|lock| (id, lock)));
+        }
+        locks.unreadable = documents.broken_locks.iter().chain(&documents.broken_tombstones).cloned().collect();
+        locks
     }
 
     pub(super) fn get(&self, id: &ClusterId) -> Option<&Locked> {
@@ -51,27 +58,31 @@ impl Locks {
     }
 
     pub(super) fn is_unreadable(&self, id: &ClusterId) -> bool {
-        self.unreadable.contains_key(id)
+        self.unreadable.contains(id)
     }
 
-    /// Locks that no readable definition holds.
+    /// Locks that no resolved cluster holds. Of a definition that has, or may have, another id now, both are told.
     pub(super) fn orphans(
         &self,
         documents: &Documents,
         defined: &[Defined<'_>],
         clusters: &[Cluster<'_>],
+        issues: &mut Vec<Issue>,
     ) -> BTreeMap<ClusterId, OrphanLock> {
         let held: BTreeSet<_> = clusters.iter().map(|c| &c.id).collect();
-        let named: BTreeSet<_> = defined.iter().map(|d| &d.home.id).collect();
-        let orphans = self.by_id.iter().filter(|(id, _)| !held.contains(id));
-        let orphan = |(id, locked): (&ClusterId, &Locked)| {
-            let may_be = documents.broken_definitions.iter().any(|b| {
-                b.cluster.as_ref() == Some(id) || b.path == locked.lock.source.path || lock_path(&b.path) == locked.path
-            });
-            let removed = !named.contains(id) && !may_be && !documents.cut_short;
-            (id.clone(), OrphanLock { path: locked.path.clone(), lock: locked.lock.clone(), removed })
-        };
-        orphans.map(orphan).collect()
+        let presence = Presence::of(documents, defined, &self.by_id);
+        let mut orphans = BTreeMap::new();
+        for (id, locked) in self.by_id.iter().filter(|(id, _)| !held.contains(id)) {
+            let is_certain = !self.doubtful.contains(id) && !self.unreadable.contains(id);
+            let fate = presence.fate(id, locked, is_certain);
+            if let Fate::Renamed(defined) = fate {
+                issues.push(renamed(id, locked, defined));
+            }
+            let removed = matches!(fate, Fate::Removed);
+            let orphan = OrphanLock { path: locked.path.clone(), lock: locked.lock.clone(), removed };
+            orphans.insert(id.clone(), orphan);
+        }
+        orphans
     }
 
     /// Without a fleet nothing is concluded: no definition counts as removed.
@@ -88,18 +99,54 @@ fn choose(
     mut group: Vec<Locked>,
     beside: &dyn Fn(&ClusterId, &str) -> bool,
     issues: &mut Vec<Issue>,
-) -> Option<Locked> {
+) -> Chosen {
     let rank = |l: &Locked| (!beside(id, &l.path), lock_path(&l.lock.source.path) != l.path);
     group.sort_by_key(rank);
-    let certain = group.first().is_some_and(|l| beside(id, &l.path));
+    let is_beside = group.first().is_some_and(|l| beside(id, &l.path));
     let mut group = group.into_iter();
-    let first = group.next()?;
+    let Some(first) = group.next() else { return Chosen { lock: None, is_certain: true } };
+    let is_certain = is_beside || group.len() == 0;
     for other in group {
         let message = format!("a second lock of {id}; the one that counts is {}", first.path);
         let mut issue = Issue::error(SAME_LOCK, &other.path, "identity.name", message);
         issue.mend = "remove this file: locks are the engine's, a copied definition gets its own".to_owned();
-        issue.cluster = (!certain).then(|| id.clone());
+        issue.cluster = (!is_beside).then(|| id.clone());
         issues.push(issue);
     }
-    Some(first)
+    Chosen { lock: Some(first), is_certain }
+}
+
+/// One lock of several.
+struct Chosen {
+    lock: Option<Locked>,
+    /// It is the only one, or lies beside the definition.
+    is_certain: bool,
+}
+
+/// R9: another name or namespace is another cluster, and a file that was moved may get one by its new stage.
+fn renamed(id: &ClusterId, locked: &Locked, defined: &Defined<'_>) -> Issue {
+    let Defined { path, definition, home, loses: _ } = defined;
+    let is_namespace = home.id.name() == id.name();
+    let field = match (is_namespace, &definition.spec.target.namespace) {
+        (true, Some(_)) => "spec.target.namespace",
+        (true, None) if definition.spec.stage.is_some() => "spec.stage",
+        (true | false, _) => "metadata.name",
+    };
+    let mut message = format!("name and namespace of a resolved cluster cannot change from {id} to {}", home.id);
+    if is_namespace && definition.spec.target.namespace.is_none() {
+        message += &match &home.stage.namespace {
+            Some(namespace) => format!(": stage `{}` implies namespace `{namespace}`", home.stage.name),
+            None => format!(": stage `{}` has no namespace of its own", home.stage.name),
+        };
+    }
+    let mut issue = Issue::error(IDENTITY_CHANGED, path, field, message);
+    issue.mend = if is_namespace && folder(path) != folder(&locked.path) {
+        let (was, namespace) = (&locked.lock.source.path, id.namespace());
+        format!("set spec.target.namespace to `{namespace}`; or, where this is another cluster, put {was} back")
+    } else {
+        "set them back; define the other cluster in a folder of its own".to_owned()
+    };
+    issue.cluster = Some(home.id.clone());
+    issue.reason = Some(Reason::Immutable);
+    issue
 }

@@ -32,7 +32,7 @@ pub(crate) fn traced<R>(
     let locks = Locks::of(&documents, &defined, issues);
     clusters::elect(&mut defined, &locks, issues);
     let defined = defined.iter().find(|d| d.home.id == *id && !d.loses)?;
-    let mut resolving = Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let mut resolving = Resolving { tree, around: &around, documents: &documents, locks: &locks, memo };
     let cluster = resolving.resolve(defined, issues)?;
     memo.end();
     let offer = documents.policies.get(&cluster.effective.policy)?;
@@ -56,7 +56,7 @@ pub(crate) fn given_places(tree: &Tree, fields: &[(&ClusterId, &str)]) -> Vec<Op
     let locks = Locks::of(&documents, &defined, issues);
     clusters::elect(&mut defined, &locks, issues);
     let defined: BTreeMap<_, _> = defined.iter().filter(|d| !d.loses).map(|d| (&d.home.id, d)).collect();
-    let mut resolving = Resolving { tree, around: &around, overlays: &documents.overlays, locks: &locks, memo };
+    let mut resolving = Resolving { tree, around: &around, documents: &documents, locks: &locks, memo };
     let mut place = |(id, field): &(&ClusterId, &str)| {
         let defined = defined.get(id)?;
         let layers = resolving.selected(defined.definition, &defined.home).layers;

@@ -130,6 +130,8 @@ impl Machines<'_, '_> {
                     return Some(self.spec_of(wish, locked.clone(), (index, at), offered, report));
                 }
                 Some(_) => {}
+                // Another Kubernetes version leaves it behind.
+                None if !self.has_version(version) => {}
                 // Which kube-vip it holds, nobody says any more: nothing is rendered anew.
                 None => {
                     Use::Image(locked).is_not_offered(self.chosen, report);
@@ -156,6 +158,12 @@ impl Machines<'_, '_> {
         Some(self.spec_of(wish, image.image_id(best)?, (index, at), best, report))
     }
 
+    /// Whether the cluster has this Kubernetes version already.
+    fn has_version(&self, version: &KubernetesVersion) -> bool {
+        let locked = self.from.lock.and_then(|lock| lock.values.kubernetes.as_ref());
+        locked.is_none_or(|kubernetes| kubernetes.version == *version)
+    }
+
     fn by_id(&self, wish: Setting<ImageId>, field: &str, report: &mut Report<'_>) -> Option<ImageSpec> {
         let images = &self.chosen.policy.spec.machine_images;
         let all = || {
@@ -170,8 +178,9 @@ impl Machines<'_, '_> {
             };
             images.iter().enumerate().flat_map(of)
         };
+        let is_had = self.from.lock.is_some_and(|l| l.values.images.contains_key(wish.value.as_str()));
         let Some((id, at)) = all().find(|(id, _)| *id == wish.value) else {
-            if self.from.lock.is_some_and(|l| l.values.images.contains_key(wish.value.as_str())) {
+            if is_had {
                 Use::Image(&wish.value).is_not_offered(self.chosen, report);
                 return None;
             }
@@ -188,7 +197,7 @@ impl Machines<'_, '_> {
             report
                 .error(IMAGE_VERSION, field, message)
                 .mend("name the image by the policy's name: version and image move together");
-        } else if let Some(refused) = self.refuses(found) {
+        } else if let Some(refused) = self.refuses(found).filter(|_| !is_had) {
             self.refuse(&id, Some(refused), field, report);
         }
         Some(self.spec_of(wish, id, at, found, report))
@@ -211,11 +220,8 @@ impl Machines<'_, '_> {
         ImageSpec { wish, id, kube_vip: version.kube_vip.clone() }
     }
 
-    /// Why new clusters do not get it, where they do not.
+    /// Why nobody gets it anew, where that is so.
     fn refuses(&self, version: &MachineImageVersion) -> Option<Refused> {
-        if !self.from.is_new() {
-            return None;
-        }
         let is_preview = version.classification == Classification::Preview;
         if version.expiration_date.is_some_and(|end| end <= self.from.around.now) {
             Some(Refused::Expired)
@@ -238,7 +244,7 @@ impl Machines<'_, '_> {
                     .mend("choose another image or Kubernetes version, or another purpose");
             }
             Some(Refused::Expired) | None => {
-                let message = format!("image `{what}` has expired for new clusters");
+                let message = format!("image `{what}` has expired: only clusters that have it already keep it");
                 report.error(IMAGE_EXPIRED, field, message).mend("choose another image or a newer Kubernetes version");
             }
         }

@@ -39,10 +39,10 @@ pub(super) fn version(
         not_offered(wish, policy, report);
         return None;
     }
-    let is_new = from.is_new();
-    let alive = |v: &OfferedVersion| !is_new || !is_expired(v, from.around.now);
+    // An upgrade is offered what a new cluster is offered.
+    let alive = |v: &OfferedVersion| !is_expired(v, from.around.now);
     let allowed = |v: &OfferedVersion| {
-        !is_new || v.classification != Classification::Preview || policy.spec.allow_preview_for.contains(&purpose)
+        v.classification != Classification::Preview || policy.spec.allow_preview_for.contains(&purpose)
     };
     let best = admitted.iter().filter(|v| alive(v) && allowed(v)).max_by_key(|v| (rank(v.classification), &v.version));
     if let Some(best) = best {
@@ -84,7 +84,11 @@ fn refuse(wish: &VersionWish, purpose: Purpose, alive: bool, report: &mut Report
             .mend("choose a supported version, or another purpose");
     } else {
         report
-            .error(VERSION_EXPIRED, FIELD, format!("Kubernetes {wish} has expired for new clusters"))
+            .error(
+                VERSION_EXPIRED,
+                FIELD,
+                format!("Kubernetes {wish} has expired: only clusters that have it already keep it"),
+            )
             .mend("choose a newer version");
     }
 }

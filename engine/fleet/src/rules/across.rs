@@ -1,18 +1,18 @@
 //! What must hold between clusters. Between two in conflict the one without a lock has the finding (I6).
 
-use super::{DEFINITION_REMOVED, IDENTITY_CHANGED, PREFIX, SAME_RESOURCE};
-use crate::find::lock_path;
+use super::{BEING_DELETED, DEFINITION_REMOVED, PREFIX, SAME_RESOURCE, TOMBSTONE};
 use crate::issue::Issue;
-use crate::load::Cluster;
+use crate::load::{Cluster, Tombstones};
+use model::lock::{DeletionPhase, Values};
 use model::want::OrphanLock;
-use model::{ClusterId, Reason, Severity};
-use std::collections::BTreeMap;
+use model::{ClusterId, FleetName, Reason, Severity};
+use std::collections::{BTreeMap, BTreeSet};
 
 type Orphans = BTreeMap<ClusterId, OrphanLock>;
 
-pub(crate) fn across(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>) {
+pub(crate) fn across(clusters: &[Cluster<'_>], orphans: &Orphans, tombstones: &Tombstones, issues: &mut Vec<Issue>) {
     prefixes(clusters, orphans, issues);
-    resources(clusters, orphans, issues);
+    resources(clusters, orphans, tombstones, issues);
 }
 
 /// One side of a conflict.
@@ -60,11 +60,13 @@ fn prefixes(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>
 }
 
 /// I1: what two definitions name.
-fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>) {
+fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, tombstones: &Tombstones, issues: &mut Vec<Issue>) {
     let mut users: BTreeMap<(&str, String), Vec<Side<'_>>> = BTreeMap::new();
     for cluster in clusters {
-        let side = Side::of(cluster);
-        let (e, values) = (&cluster.effective, cluster.lock.as_deref().map(|l| &l.values));
+        // A cluster that comes back has what its own tombstone keeps.
+        let kept = tombstones.get(&cluster.id).map(|(_, tombstone)| &tombstone.values);
+        let side = Side { is_new: cluster.is_new() && kept.is_none(), ..Side::of(cluster) };
+        let (e, values) = (&cluster.effective, cluster.lock.as_deref().map(|l| &l.values).or(kept));
         let locked_vip = values.and_then(|v| v.vip.as_ref()).map(|v| v.address);
         let locked_network = values.and_then(|v| v.node_network.as_ref()).map(|n| n.id.to_string());
         let locked_firewall = values.and_then(|v| v.firewall.as_ref()).map(|f| f.id.to_string());
@@ -77,16 +79,12 @@ fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue
             users.entry((field, value)).or_default().push(side);
         }
     }
-    for (id, orphan) in orphans {
-        let side = Side::orphan(id);
-        let values = &orphan.lock.values;
-        let named = [
-            ("spec.vip.address", values.vip.as_ref().map(|v| v.address.to_string())),
-            ("spec.network.nodes.id", values.node_network.as_ref().map(|n| n.id.to_string())),
-            ("spec.firewall.machineID", values.firewall.as_ref().map(|f| f.id.to_string())),
-        ];
-        for (field, value) in named.into_iter().filter_map(|(field, value)| Some((field, value?))) {
-            users.entry((field, value)).or_default().push(side);
+    let defined: BTreeSet<_> = clusters.iter().map(|cluster| &cluster.id).collect();
+    let buried = tombstones.iter().filter(|(id, _)| !defined.contains(id) && !orphans.contains_key(*id));
+    let kept = orphans.iter().map(|(id, orphan)| (id, &orphan.lock.values));
+    for (id, values) in kept.chain(buried.map(|(id, (_, tombstone))| (id, &tombstone.values))) {
+        for (field, value) in named(values) {
+            users.entry((field, value)).or_default().push(Side::orphan(id));
         }
     }
     for ((field, value), sides) in users {
@@ -104,6 +102,16 @@ fn resources(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue
             }
         }
     }
+}
+
+/// What a lock or a tombstone holds.
+fn named(values: &Values) -> impl Iterator<Item = (&'static str, String)> {
+    let named = [
+        ("spec.vip.address", values.vip.as_ref().map(|v| v.address.to_string())),
+        ("spec.network.nodes.id", values.node_network.as_ref().map(|n| n.id.to_string())),
+        ("spec.firewall.machineID", values.firewall.as_ref().map(|f| f.id.to_string())),
+    ];
+    named.into_iter().filter_map(|(field, value)| Some((field, value?)))
 }
 
 /// Two with locks live with it: a warning.
@@ -127,29 +135,52 @@ fn conflict(
     }
 }
 
-/// Locks whose definition is gone: removed, or renamed where it stands (R9, I9).
-pub(crate) fn orphans(clusters: &[Cluster<'_>], orphans: &Orphans, issues: &mut Vec<Issue>) {
+/// Locks whose definition is gone (I9).
+pub(crate) fn orphans(orphans: &Orphans, issues: &mut Vec<Issue>) {
     for (id, orphan) in orphans.iter().filter(|(_, orphan)| orphan.removed) {
-        let is_here =
-            |c: &&Cluster<'_>| c.is_new() && (c.path == orphan.lock.source.path || lock_path(c.path) == orphan.path);
-        let issue = match clusters.iter().find(is_here) {
-            Some(renamed) => {
-                let message =
-                    format!("name and namespace of a resolved cluster cannot change from {id} to {}", renamed.id);
-                let mut issue = Issue::error(IDENTITY_CHANGED, renamed.path, "metadata.name", message);
-                issue.mend = "set them back; define the other cluster in a folder of its own".to_owned();
-                issue.cluster = Some(renamed.id.clone());
-                issue
-            }
+        let path = &orphan.lock.source.path;
+        let mut issue = match &orphan.lock.deletion {
             None => {
                 let message = format!("the definition of {id} was removed: nothing is deleted by that");
                 let mut issue = Issue::error(DEFINITION_REMOVED, &orphan.path, "source.path", message);
-                issue.mend = format!("put {} back; deleting clusters is not built yet", orphan.lock.source.path);
-                issue.cluster = Some(id.clone());
+                issue.mend = format!(
+                    "put {path} back; to delete the cluster, push it with spec.deletion.confirm: {}, wait until this \
+                     lock has deletion.confirmedIn, and then remove it",
+                    id.name()
+                );
                 issue.reason = Some(Reason::DefinitionRemoved);
                 issue
             }
+            Some(deletion) => {
+                let (phase, back) = match deletion.phase {
+                    DeletionPhase::Confirmed => ("its guards are lifted", "keeps everything"),
+                    DeletionPhase::Removing => ("its machines are being deleted", "makes it anew with what is left"),
+                    DeletionPhase::Freeing => {
+                        ("its network and addresses are being freed", "makes it anew with what is left")
+                    }
+                };
+                let message = format!("{id} is being deleted: {phase}");
+                let mut issue = Issue::error(BEING_DELETED, &orphan.path, "deletion.phase", message);
+                issue.severity = Severity::Warning;
+                issue.mend = format!("nothing; putting {path} back {back}");
+                issue.reason = Some(Reason::Deleting);
+                issue
+            }
         };
+        issue.cluster = Some(id.clone());
+        issues.push(issue);
+    }
+}
+
+/// A copy of another fleet's repository frees nothing of that fleet.
+pub(crate) fn tombstones(tombstones: &Tombstones, fleet: &FleetName, issues: &mut Vec<Issue>) {
+    for (id, (path, tombstone)) in tombstones.iter().filter(|(_, (_, t))| t.identity.fleet != *fleet) {
+        let whose = &tombstone.identity.fleet;
+        let message =
+            format!("the tombstone of {id} is of fleet `{whose}`, this one is `{fleet}`: nothing of it is freed");
+        let mut issue = Issue::error(TOMBSTONE, path, "identity.fleet", message);
+        issue.mend = "remove it, if this is a copy of the other fleet's repository".to_owned();
+        issue.cluster = Some(id.clone());
         issues.push(issue);
     }
 }

@@ -1,7 +1,7 @@
 //! Small fleets, and findings as text.
 
 use crate::{Loaded, Memo, load};
-use model::lock::{Firewall, LockKind, NodeNetwork, Source, Values, Vip};
+use model::lock::{EgressIp, Firewall, LockKind, NodeNetwork, Source, Values, Vip};
 use model::tree::MemoryTree;
 use model::want::input_digests;
 use model::{Allocation, ClusterLock, Finding, Origin, Timestamp, Want};
@@ -106,6 +106,13 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
     let seed = u8::try_from(cluster.len()).unwrap();
     let uuid = |kind: u8| format!("00000000-0000-4000-8000-0000000{kind:02x}{seed:03}");
     let allocation = |kind| Allocation::parse(&uuid(kind)).unwrap();
+    let image = |m: &model::want::MachineSpec| (m.image.wish.value.to_string(), m.image.id.clone());
+    let egress = |network: &model::NetworkId| EgressIp {
+        network: network.clone(),
+        address: std::net::Ipv4Addr::new(198, 18, 1, seed).into(),
+        allocation: allocation(4),
+        origin: Origin::Allocated,
+    };
     let values = Values {
         node_network: Some(NodeNetwork {
             id: uuid(1).parse().unwrap(),
@@ -120,19 +127,19 @@ pub(super) fn lock_of(want: &Want, cluster: &str) -> (String, ClusterLock) {
             allocation: allocation(2),
             origin: Origin::Allocated,
         }),
-        egress_ips: vec![],
+        egress_ips: e.firewall.egress.iter().map(egress).collect(),
         firewall: Some(Firewall {
-            id: uuid(3).parse().unwrap(),
+            id: e.firewall.machine.clone().unwrap_or_else(|| uuid(3).parse().unwrap()),
             allocation: allocation(3),
-            generation: 1,
+            generation: u32::from(e.firewall.machine.is_none()),
             image: "firewall-ubuntu-3.0.20251101".parse().unwrap(),
             networks: e.firewall.networks.value.clone(),
-            origin: Origin::Allocated,
+            origin: if e.firewall.machine.is_some() { Origin::Adopted } else { Origin::Allocated },
             inputs: None,
             successor: None,
         }),
         kubernetes: Some(model::lock::Kubernetes { version: e.version.clone() }),
-        images: Default::default(),
+        images: e.pools.iter().map(|p| &p.machines).chain([&e.control_plane]).map(image).collect(),
         autoscaled_pools: vec![],
         empty_pools: vec![],
     };

@@ -1,11 +1,11 @@
 //! Every effective field in the order of the schema, with the document that gives it where nobody wrote it.
 
 use super::{Or, Teller};
-use model::definition::{FirewallMode, RulePreset, SlotMode};
+use model::definition::{DeletionWish, FirewallMode, RulePreset, SlotMode};
 use model::lock::Values;
 use model::want::{
-    CniSpec, Effective, FirewallSpec, Flavor, HealthCheckSpec, ImageSpec, InstalledCni, MachineSpec, MetallbSpec,
-    NodesSpec, Origin, PoolSpec, Setting, VipSpec,
+    CniSpec, DeletionSpec, Effective, FirewallSpec, Flavor, HealthCheckSpec, ImageSpec, InstalledCni, MachineSpec,
+    MetallbSpec, NodesSpec, Origin, PoolSpec, Setting, VipSpec,
 };
 use serde::Serialize;
 
@@ -80,7 +80,11 @@ pub(super) fn tell(teller: &mut Teller<'_>) {
     teller.given("spec.addons.manifests", (!manifests.is_empty()).then_some(manifests));
     teller.say("spec.addons.allowReinstall", allow_reinstall, Or::BuiltIn);
     teller.say("spec.rollout.allowReplacement", allow_replacement.value, Or::BuiltIn);
-    teller.say("spec.deletion.gracePeriod", deletion.grace_period.value, Or::BuiltIn);
+    let DeletionSpec { is_confirmed: _, grace_period } = deletion;
+    let DeletionWish { protect, confirm, grace_period: _ } = trace.cluster.deletion.clone();
+    teller.say("spec.deletion.protect", protect.unwrap_or_default(), Or::BuiltIn);
+    teller.given("spec.deletion.confirm", confirm);
+    teller.say("spec.deletion.gracePeriod", grace_period.value, Or::BuiltIn);
     patches(teller);
     teller.say("spec.paused", paused, Or::BuiltIn);
 }
@@ -219,7 +223,6 @@ fn firewall(teller: &mut Teller<'_>, firewall: &FirewallSpec) {
         teller.say("spec.firewall.networks", &networks.value, default);
         let presets: &[RulePreset] = if base_rules.value { &[RulePreset::Base] } else { &[] };
         teller.say("spec.firewall.rules.presets", presets, Or::BuiltIn);
-        teller.say("spec.firewall.healthTimeout", health_timeout.value, Or::BuiltIn);
     }
     teller.given("spec.firewall.rules.egress", (!written_egress.is_empty()).then_some(written_egress));
     teller.given("spec.firewall.rules.ingress", (!written_ingress.is_empty()).then_some(written_ingress));
@@ -228,6 +231,9 @@ fn firewall(teller: &mut Teller<'_>, firewall: &FirewallSpec) {
         let note = addresses.collect::<Vec<_>>().join(", ");
         let networks: Vec<_> = egress.iter().map(|network| serde_json::json!({"network": network})).collect();
         teller.noted("spec.firewall.egress", networks, Or::BuiltIn, note);
+    }
+    if mode.value == FirewallMode::Engine {
+        teller.say("spec.firewall.healthTimeout", health_timeout.value, Or::BuiltIn);
     }
 }
 

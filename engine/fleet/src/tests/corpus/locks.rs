@@ -2,6 +2,10 @@
 
 use super::Case;
 use crate::tests::kit::{BILLING, BILLING_LOCK, Edit, FLEET, POLICY, SHOP, SHOP_LOCK};
+use model::CommitId;
+use model::lock::{ClusterTombstone, Deletion, DeletionPhase, Identity, TombstoneKind, Values};
+
+const LEGACY: &str = "stages/development/clusters/legacy/cluster.yaml";
 
 pub(super) const CASES: &[Case] = &[
     ("same-lock", |t| {
@@ -62,10 +66,19 @@ pub(super) const CASES: &[Case] = &[
         t.put_lock(BILLING_LOCK, &lock);
         t.edit(BILLING, "      mode: delegate", "      length: 22");
     }),
+    ("version-step", |t| {
+        t.lock("default.legacy");
+        t.edit(LEGACY, "  flavor: pre-v1.33", "  flavor: calico");
+        t.edit(LEGACY, "version: 1.32.9", "version: \"1.34\"");
+    }),
+    ("value-changed", |t| {
+        t.lock("default.shop");
+        t.edit(SHOP, "  pools:", "  network: {pods: [10.244.0.0/16]}\n  pools:");
+    }),
     ("machines-changed", |t| {
+        t.edit(SHOP, "  pools:", "  rollout: {allowReplacement: never}\n  pools:");
         t.lock("default.shop");
         t.edit(SHOP, "      replicas: 2", "      size: c1-large-x86");
-        t.edit(SHOP, "  pools:", "  network: {pods: [10.244.0.0/16]}\n  pools:");
         t.edit(POLICY, "types: [n1-medium-x86, c1-large-x86]", "types: [c1-large-x86, n1-medium-x86]");
         t.edit(POLICY, "kubernetes: 1.34.2, kubeVip: v0.8.10", "kubernetes: 1.34.2, kubeVip: v0.9.0");
     }),
@@ -79,4 +92,32 @@ pub(super) const CASES: &[Case] = &[
         assert!(t.files.contains_key(BILLING_LOCK));
         t.remove_file(BILLING);
     }),
+    ("being-deleted", |t| {
+        let mut lock = t.lock("payments.billing");
+        lock.deletion = Some(deletion(DeletionPhase::Removing));
+        t.put_lock(BILLING_LOCK, &lock);
+        t.remove_file(BILLING);
+    }),
+    ("deletion-confirm", |t| {
+        t.edit(SHOP, "  pools:", "  deletion: {confirm: billing}\n  pools:");
+        t.edit(BILLING, "  controlPlane:", "  deletion: {confirm: billing, protect: true}\n  controlPlane:");
+    }),
+    ("tombstone", |t| {
+        let lock = t.lock("payments.billing");
+        let identity = Identity { fleet: "other".parse().unwrap(), ..lock.identity };
+        let tombstone = ClusterTombstone {
+            api_version: lock.api_version,
+            kind: TombstoneKind::ClusterTombstone,
+            identity,
+            values: Values::default(),
+            deletion: deletion(DeletionPhase::Freeing),
+        };
+        let text = serde_json::to_string_pretty(&tombstone).unwrap();
+        t.put("tombstones/payments.billing.yaml", &text);
+        t.put("tombstones/billing.yaml", &text);
+    }),
 ];
+
+fn deletion(phase: DeletionPhase) -> Deletion {
+    Deletion { confirmed_in: CommitId::parse(&"a".repeat(40)).unwrap(), phase, grace_period: None }
+}
