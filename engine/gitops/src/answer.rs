@@ -1,6 +1,7 @@
 //! What people answer in Git: an empty commit whose last paragraph says so. Until what it answers is over, at most a day.
 
-use crate::engine::{Engine, RunError};
+use crate::engine::Engine;
+use crate::error::RunError;
 use crate::message::{ACK, Change, RECOVER, all};
 use crate::outcome::Commit;
 use crate::pass::Landed;
@@ -170,9 +171,7 @@ pub(crate) fn ended(said: &Said, plan: &Plan, changes: &BTreeMap<ClusterId, Chan
         }
     }
     let is_deleting = |subject: &str| {
-        plan.deletions.iter().any(|(id, deleting)| {
-            id.to_string() == subject || deleting.project.as_str() == subject
-        })
+        plan.deletions.iter().any(|(id, deleting)| id.to_string() == subject || deleting.project.as_str() == subject)
     };
     for ack in &said.acknowledged {
         let Some((condition, subject)) = ack.split_once(' ') else { continue };
@@ -209,8 +208,12 @@ impl<M: Metal + 'static> Engine<M> {
                 };
                 return Ok(Commit { id, title, clusters });
             }
-            tokio::time::sleep(Duration::from_millis(50).saturating_mul(1 << tries.min(5)).mul_f64(fastrand::f64())).await;
+            tokio::time::sleep(Duration::from_millis(50).saturating_mul(1 << tries.min(5)).mul_f64(fastrand::f64()))
+                .await;
         }
         Err(RunError::Outraced { branch: self.options.branch.clone(), tries: TRIES })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,10 +10,12 @@ mod tests;
 use crate::history::{EngineCommit, History};
 use git::{Oid, Repo};
 use model::{ClusterId, Digest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// More commits than people make while no engine runs; beyond, everything is put right.
 const RANGE_MAX: usize = 1_000;
+/// The same with what they merged.
+const NEW_MAX: usize = 100_000;
 /// How far back the state is looked for that a commit without words may have gone back to.
 const BACK_MAX: usize = 1_000;
 /// And how many paths are looked up for that, at most.
@@ -94,7 +96,13 @@ trait Past {
 }
 
 /// One commit, judged for one cluster. `engine` is what the engine's last commit has, `start` what that says.
-fn judge(state: &mut State, start: &State, engine: &Files, act: &Act<'_>, past: &mut impl Past) -> Result<(), git::Error> {
+fn judge(
+    state: &mut State,
+    start: &State,
+    engine: &Files,
+    act: &Act<'_>,
+    past: &mut impl Past,
+) -> Result<(), git::Error> {
     if act.after == act.before {
         return Ok(());
     }
@@ -139,7 +147,8 @@ pub(crate) fn judged(
         let reverted = Reverted { by: held.by, digest: Some(held.digest.clone()) };
         judged.reverted.insert(held.cluster.clone(), reverted);
     }
-    let range = range(repo, last.id, tip)?;
+    // Steady state costs no walk (I4).
+    let range = if groups.is_empty() { Vec::new() } else { range(repo, last.id, tip)? };
     let Some(oldest) = range.first() else { return Ok(judged) };
     let paths: Vec<&String> = groups.values().flat_map(|group| &group.paths).collect();
     let files_at = |commit: Option<Oid>| -> Result<BTreeMap<&ClusterId, Files>, git::Error> {
@@ -152,7 +161,9 @@ pub(crate) fn judged(
     for (id, group) in groups {
         let held = match judged.reverted.get(id) {
             None => None,
-            Some(reverted) => Some(Held { reverted: reverted.clone(), before: taken_back(repo, reverted, tip, group)? }),
+            Some(reverted) => {
+                Some(Held { reverted: reverted.clone(), before: taken_back(repo, reverted, tip, group)? })
+            }
         };
         states.insert(id, State { base: None, held });
     }
@@ -195,10 +206,11 @@ pub(crate) fn judged(
 
 /// The commits along first parents that the engine's last commit does not have, oldest first.
 fn range(repo: &Repo, last: Oid, tip: Oid) -> Result<Vec<git::CommitInfo>, git::Error> {
+    let new: BTreeSet<_> = repo.ids_since(tip, Some(last), NEW_MAX)?.into_iter().collect();
     let mut range = Vec::new();
     for commit in repo.first_parent(tip) {
         let commit = commit?;
-        if repo.is_ancestor(commit.id, last)? {
+        if !new.contains(&commit.id) {
             break;
         }
         range.push(commit);

@@ -23,7 +23,7 @@ pub(crate) const BEGAN: i64 = 1_760_000_000;
 
 pub(crate) struct Branch {
     pub(crate) repo: Repo,
-    _cache: tempfile::TempDir,
+    cache: tempfile::TempDir,
     pub(crate) tip: Oid,
     pub(crate) memory: Memory,
     commits: i64,
@@ -55,7 +55,7 @@ impl Branch {
             draft.put(&path, &std::fs::read(example().join(&path)).unwrap()).unwrap();
         }
         let tip = repo.commit(draft, "the fleet", &ada(), BEGAN).unwrap();
-        Self { repo, _cache: cache, tip, memory: Memory::default(), commits: 1, held: BTreeMap::new() }
+        Self { repo, cache, tip, memory: Memory::default(), commits: 1, held: BTreeMap::new() }
     }
 
     fn now(&self) -> i64 {
@@ -97,6 +97,27 @@ impl Branch {
         let changed = self.repo.changed_paths(commit).unwrap();
         let text = format!("Revert \"x\"\n\nThis reverts commit {commit}.\n");
         self.back_to(&text, info.parents[0], |path| changed.iter().any(|p| p == path))
+    }
+
+    /// A merge: what one commit has, with these paths as another one has them.
+    pub(crate) fn merge(&mut self, parents: [Oid; 2], base: Oid, (other, is_its): (Oid, fn(&str) -> bool)) -> Oid {
+        self.tip = base;
+        let tree = self.back_to("only for its tree", other, is_its);
+        // The cache's own folder: this side never merges.
+        let mut folders = vec![self.cache.path().to_owned()];
+        let found = std::iter::from_fn(|| {
+            let folder = folders.pop()?;
+            let below = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+            folders.extend(below.filter(|path| path.is_dir()));
+            Some(folder)
+        });
+        let git = found.filter_map(|folder| git2::Repository::open_bare(folder).ok()).next().unwrap();
+        let commit = |id: Oid| git.find_commit(git2::Oid::from_bytes(&id.0).unwrap()).unwrap();
+        let parents = parents.map(commit);
+        let author = git2::Signature::new("Ada", "ada@example.com", &git2::Time::new(self.now(), 0)).unwrap();
+        let parents: Vec<_> = parents.iter().collect();
+        let id = git.commit(None, &author, &author, "Merge", &commit(tree).tree().unwrap(), &parents).unwrap();
+        self.landed(id.to_string().parse().unwrap())
     }
 
     /// A person's commit that changes nothing.

@@ -1,8 +1,10 @@
 //! The branch's history as people read it: what engines committed and what people answered.
 
-use crate::engine::{Engine, RunError};
+use crate::engine::Engine;
+use crate::error::RunError;
+use crate::history::History;
 use crate::message::{ACK, RECOVER, Trailers, all};
-use git::{CommitInfo, Oid};
+use git::{CommitInfo, Oid, Repo};
 use metal_api::Metal;
 use model::{ClusterId, Timestamp};
 use std::collections::BTreeSet;
@@ -40,21 +42,30 @@ impl<M: Metal + 'static> Engine<M> {
         self.view(tip).await?;
         let (memory, cluster) = (self.memory.clone(), cluster.cloned());
         let entries = self.remote.call(move |repo| {
-            let mut entries = Vec::new();
-            for id in repo.ids_since(tip, None, COMMITS_MAX)? {
-                if entries.len() >= limit {
-                    break;
-                }
-                let commit = repo.commit_info(id)?;
-                let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-                let engines = memory.history.engines(&commit);
-                let found = engines.map_or_else(|| answer(&commit), |says| Some(entry(&commit, says)));
-                entries.extend(found.and_then(|entry| entry.of(cluster.as_ref())));
-            }
-            Ok(entries)
+            let memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            entries(repo, &memory.history, tip, limit, cluster.as_ref())
         });
         Ok(entries.await?)
     }
+}
+
+fn entries(
+    repo: &Repo,
+    history: &History,
+    tip: Oid,
+    limit: usize,
+    cluster: Option<&ClusterId>,
+) -> Result<Vec<LogEntry>, git::Error> {
+    let mut entries = Vec::new();
+    for id in repo.ids_since(tip, None, COMMITS_MAX)? {
+        if entries.len() >= limit {
+            break;
+        }
+        let commit = repo.commit_info(id)?;
+        let found = history.engines(&commit).map_or_else(|| answer(&commit), |says| Some(entry(&commit, says)));
+        entries.extend(found.and_then(|entry| entry.of(cluster)));
+    }
+    Ok(entries)
 }
 
 impl LogEntry {
@@ -71,8 +82,19 @@ impl LogEntry {
 }
 
 fn entry(commit: &CommitInfo, says: Trailers) -> LogEntry {
-    let Trailers { run: _, source, parent: _, fleet: _, output: _, clusters, reason, held: _, freed, ended: _, plan: _ } =
-        says;
+    let Trailers {
+        run: _,
+        source,
+        parent: _,
+        fleet: _,
+        output: _,
+        clusters,
+        reason,
+        held: _,
+        freed,
+        ended: _,
+        plan: _,
+    } = says;
     let named: BTreeSet<_> = clusters.iter().map(ToString::to_string).collect();
     let is_value = |line: &&str| line.split_once(": ").is_some_and(|(id, _)| named.contains(id));
     let values = commit.message.lines().skip(1).filter(is_value).map(str::to_owned).collect();
@@ -102,5 +124,50 @@ fn bare(commit: &CommitInfo) -> LogEntry {
         source: None,
         values: Vec::new(),
         freed: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kit::{Branch, LEGACY, Made, SHOP, id};
+
+    #[test]
+    fn i8_history_tells_engine_commits_and_answers_and_nobody_elses() {
+        let mut branch = Branch::new();
+        let source = branch.tip;
+        let first = branch.engine(&[SHOP, LEGACY], "");
+        branch.person("work", &[("README.md", Some("x"))]);
+        let answered = branch.empty("Take it\n\nFleet-Recover: same vip default.shop");
+        branch.engine_says(&Made { fleet: "other", clusters: &[SHOP], ended: &[], more: "# other\n" });
+        let tip = branch.tip;
+        let freed =
+            "Fleet-Freed: default.legacy vip 10.0.0.1 deletion\nFleet-Freed: default.shop vip 10.0.0.2 duplicate";
+        let last = branch.empty(&format!(
+            "Delete default.legacy\n\ndefault.legacy: VIP 10.0.0.1 → none\nFreed: x\n\nFleet-Run: x\nFleet-Source: {tip}\n\
+             Fleet-Cluster: default.legacy\nFleet-Reason: delete\n{freed}\n"
+        ));
+        branch.view();
+        let log = |limit, cluster: Option<&str>| {
+            let cluster = cluster.map(id);
+            entries(&branch.repo, &branch.memory.history, branch.tip, limit, cluster.as_ref()).unwrap()
+        };
+        let ids = |entries: &[LogEntry]| entries.iter().map(|entry| entry.id).collect::<Vec<_>>();
+        let all = log(10, None);
+        assert_eq!(ids(&all), [last, answered, first]);
+        assert_eq!(all[0].reason, "delete");
+        assert_eq!(all[0].values, ["default.legacy: VIP 10.0.0.1 → none"]);
+        assert_eq!(all[0].freed.len(), 2);
+        assert_eq!(all[0].author, "Ada <ada@example.com>");
+        assert_eq!((all[1].reason.as_str(), all[1].clusters.as_slice()), ("answer", [id(SHOP)].as_slice()));
+        assert_eq!(all[2].source, Some(source));
+        assert_eq!(ids(&log(1, None)), [last]);
+        let shop = log(10, Some(SHOP));
+        assert_eq!(ids(&shop), [last, answered, first]);
+        assert_eq!(
+            (shop[0].values.len(), shop[0].freed.as_slice()),
+            (0, ["default.shop vip 10.0.0.2 duplicate".to_owned()].as_slice())
+        );
+        assert_eq!(ids(&log(10, Some("payments.billing"))), []);
     }
 }

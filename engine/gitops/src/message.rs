@@ -6,14 +6,14 @@ mod tests;
 mod trailers;
 mod values;
 
-pub use trailers::{FreedTrailer, HeldTrailer, OutputTrailer, Trailers, trailers};
 pub(crate) use trailers::{ACK, RECOVER, all};
+pub use trailers::{FreedTrailer, HeldTrailer, OutputTrailer, Trailers, trailers};
 pub(crate) use values::{Change, Version};
 
 use crate::holds::Hold;
 use git::Oid;
 use model::commit::TitleFacts;
-use model::request::{Done, FreeOutcome};
+use model::request::{Done, FreeOutcome, FreeReason};
 use model::{ClusterId, Digest};
 use plan::Said;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,7 +105,11 @@ pub(crate) fn message(facts: &Facts<'_>) -> String {
         let _ = writeln!(text, "Put right: {path} (an engine-owned file that a person changed)");
     }
     for (id, hold) in facts.held {
-        let _ = writeln!(text, "Held: {id}, as reverted in {}", hold.by.map_or_else(|| NONE.to_owned(), |id| id.to_string()));
+        let _ = writeln!(
+            text,
+            "Held: {id}, as reverted in {}",
+            hold.by.map_or_else(|| NONE.to_owned(), |id| id.to_string())
+        );
     }
     let digest = |change: &Change<'_>| change.after.and_then(|after| after.digest.cloned());
     let inputs: Vec<_> = facts.clusters.iter().map(|(id, change)| (id, digest(change))).collect();
@@ -147,11 +151,14 @@ fn reasons<'a>(facts: &Facts<'a>) -> BTreeMap<Why, Vec<&'a ClusterId>> {
     for (id, change) in facts.clusters {
         reasons.entry(why(facts, id, change)).or_default().push(id);
     }
-    let freed = |(free, outcome): &(model::request::Free, FreeOutcome)| {
-        *outcome == FreeOutcome::Freed && free.why == model::request::FreeReason::Deletion
-    };
-    if reasons.is_empty() && facts.done.frees.iter().any(freed) {
-        reasons.insert(Why::Delete, Vec::new());
+    let freed = facts
+        .done
+        .frees
+        .iter()
+        .filter(|(free, outcome)| *outcome == FreeOutcome::Freed && free.why == FreeReason::Deletion);
+    let freed: BTreeSet<_> = freed.map(|(free, _)| &free.cluster).collect();
+    if reasons.is_empty() && !freed.is_empty() {
+        reasons.insert(Why::Delete, freed.into_iter().collect());
     }
     if reasons.len() > 1 {
         reasons.remove(&Why::Render);

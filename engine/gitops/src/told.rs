@@ -1,12 +1,15 @@
 //! What history tells beside the tree: answers, what was freed, when phases began, whether it was rewritten.
 
 use crate::answer::Answers;
+use crate::engine::Engine;
 use crate::history::{Freed, History};
 use git::{Oid, Repo};
+use metal_api::Metal;
 use model::lock::DeletionPhase;
 use model::{BlobId, ClusterId, Entry, EntryKind, Reason, Timestamp, Tree, Want};
 use plan::Said;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 /// A phase that is older is as old as this many commits.
 const PHASE_COMMITS_MAX: usize = 10_000;
@@ -33,7 +36,7 @@ impl Told {
         let fleet = want.fleet.as_deref().map(|fleet| fleet.metadata.name.to_string()).unwrap_or_default();
         let valid = history.answers.valid(now);
         let accepted: Vec<_> = valid.accepting(Reason::HistoryRewritten, &fleet).collect();
-        let missing = history.missing(repo, &format!("newest/{branch}"), tip, &accepted)?;
+        let missing = history.missing(repo, &note(branch), tip, &accepted)?;
         let has_locks = !want.orphan_locks.is_empty() || want.clusters.values().any(|wanted| wanted.lock.is_some());
         let rewritten = match missing {
             Some(commit) => Some(format!(
@@ -59,6 +62,25 @@ impl Told {
             phase_since: self.phase_since.clone(),
             freed_within_hour: self.freed.within_hour(now),
             rewritten: self.rewritten.clone(),
+        }
+    }
+}
+
+/// The newest engine commit of a branch is noted in the cache under this name.
+fn note(branch: &str) -> String {
+    format!("newest/{branch}")
+}
+
+impl<M: Metal + 'static> Engine<M> {
+    /// This commit landed: from now on a tip without it was rewritten, also when nobody reads it before.
+    pub(crate) async fn remember(&self, commit: Oid) {
+        let (memory, note) = (self.memory.clone(), note(&self.options.branch));
+        let noted = self.remote.call(move |repo| {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            memory.history.landed(repo, &note, Some(commit))
+        });
+        if let Err(error) = noted.await {
+            tracing::debug!(%error, "the newest engine commit is not noted");
         }
     }
 }
@@ -129,3 +151,6 @@ fn phase_of(tree: &Tree, path: &str, id: Oid) -> Option<DeletionPhase> {
     let (_, orphan) = loaded.want.orphan_locks.into_iter().next()?;
     orphan.lock.deletion.as_ref().map(|deletion| deletion.phase)
 }
+
+#[cfg(test)]
+mod tests;

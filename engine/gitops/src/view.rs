@@ -237,7 +237,9 @@ impl View {
         let beside = holds(&self.want, beside, None)?;
         let there = holds(&self.want, there, made_from)?;
         for (id, hold) in beside.iter().chain(&there) {
-            let Some(wanted) = self.want.clusters.get_mut(id).filter(|wanted| wanted.blocked.is_none()) else { continue };
+            let Some(wanted) = self.want.clusters.get_mut(id).filter(|wanted| wanted.blocked.is_none()) else {
+                continue;
+            };
             let by = hold.by.map(|by| format!(" by {by}")).unwrap_or_default();
             let message = format!(
                 "a person reverted its engine-owned files{by}: they stay so, and nothing is done for it, until its \
@@ -256,7 +258,8 @@ impl View {
         let path = |wanted: &model::Wanted| wanted.lock_found_at.clone().unwrap_or_else(|| wanted.lock_path.clone());
         // What a person took away is not lost.
         let is_held = |w: &model::Wanted| self.held_output.contains_key(&w.id);
-        let locked = |w: &&model::Wanted| !is_held(w) && w.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
+        let locked =
+            |w: &&model::Wanted| !is_held(w) && w.lock.as_deref().is_some_and(|lock| !lock.rendered.is_empty());
         let gone = |w: &model::Wanted| !differs(&path(w)) && self.corrected.below(&w.output_dir()).next().is_none();
         self.missing = self.want.clusters.values().filter(locked).any(gone);
         let ahead: Vec<_> = self.want.clusters.values().filter(|w| w.lock.is_some() && differs(&path(w))).collect();
@@ -293,9 +296,14 @@ mod tests {
 
     #[test]
     fn engine_owned_paths() {
-        for owned in
-            ["cluster.lock.yaml", "a/b/cluster.lock.yaml", "rendered/x", "gitops/argocd/a.yaml", "gitops/flux/b", "tombstones/a.b.yaml"]
-        {
+        for owned in [
+            "cluster.lock.yaml",
+            "a/b/cluster.lock.yaml",
+            "rendered/x",
+            "gitops/argocd/a.yaml",
+            "gitops/flux/b",
+            "tombstones/a.b.yaml",
+        ] {
             assert!(is_engine_owned(owned), "{owned}");
         }
         for people in ["cluster.yaml", "fleet.yaml", "a/rendered/x.yaml", "policies/default.yaml", "gitops/README.md"] {

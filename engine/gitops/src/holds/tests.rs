@@ -60,8 +60,8 @@ fn words_about_nobodys_commit_or_about_another_cluster_are_no_revert() {
     branch.engine(&[LEGACY], "");
     let person = branch.person("mine", &[("README.md", Some("hello"))]);
     let legacy_pools = "rendered/mgmt-muc/default/legacy/pools.yaml";
-    for commit in [shop, person] {
-        branch.person(&format!("This reverts commit {commit}."), &[(legacy_pools, Some("# by hand\n"))]);
+    for (commit, text) in [(shop, "# by hand\n"), (person, "# by hand again\n")] {
+        branch.person(&format!("This reverts commit {commit}."), &[(legacy_pools, Some(text))]);
         let view = branch.view();
         assert_eq!(held(&view), [""; 0]);
         assert_eq!(view.put_right, [legacy_pools]);
@@ -118,7 +118,9 @@ fn changed_inputs_end_a_hold() {
     branch.revert(engine);
     branch.view();
     branch.engine(&[LEGACY], "");
-    let definition = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fleet-example/stages/development/clusters/shop/cluster.yaml")).unwrap();
+    let tree = branch.repo.tree(branch.tip).unwrap();
+    let bytes = tree.read(&tree.entry(SHOP_DEFINITION).unwrap().id, 1 << 20).unwrap();
+    let definition = String::from_utf8(bytes).unwrap();
     branch.person("a comment", &[(SHOP_DEFINITION, Some(&format!("{definition}# a comment\n")))]);
     assert_eq!(held(&branch.view()), [SHOP], "a comment is no input");
     let more = definition.replace("replicas: 2", "replicas: 3");
@@ -173,15 +175,44 @@ fn a_revert_of_several_clusters_holds_each() {
 fn i9_a_lock_that_leaves_with_its_definition_is_no_revert() {
     let mut branch = Branch::new();
     let engine = branch.engine(&[SHOP], "");
-    branch.back_to(&format!("This reverts commit {engine}."), engine, |_| false);
     let root = branch.repo.first_parent(engine).nth(1).unwrap().unwrap().id;
     let mut paths: Vec<String> = branch.repo.diff_paths(root, engine).unwrap();
     paths.push(SHOP_DEFINITION.to_owned());
     let gone: Vec<_> = paths.iter().map(|path| (path.as_str(), None)).collect();
-    branch.person("Remove the shop", &gone);
+    branch.person(&format!("Remove the shop\n\nThis reverts commit {engine}."), &gone);
     let view = branch.view();
     assert_eq!(held(&view), [""; 0]);
     assert!(view.corrected.entry(SHOP_LOCK).is_some() && view.want.orphan_locks.contains_key(&id(SHOP)));
+}
+
+#[test]
+fn a_merged_revert_counts_by_what_it_contains() {
+    for is_pulled in [false, true] {
+        let mut branch = Branch::new();
+        let engine = branch.engine(&[SHOP], "");
+        let legacy = branch.engine(&[LEGACY], "");
+        branch.tip = engine;
+        let revert = branch.revert(engine);
+        // A pull request is merged into the branch; `git pull` merges the branch into a person's work.
+        let parents = if is_pulled { [revert, legacy] } else { [legacy, revert] };
+        branch.merge(parents, legacy, (revert, is_of_shop));
+        let view = branch.view();
+        assert_eq!(held(&view), [SHOP], "pulled: {is_pulled}");
+        assert_eq!(view.put_right, [""; 0]);
+    }
+}
+
+#[test]
+fn a_merge_that_brings_the_engines_commit_is_no_revert() {
+    let mut branch = Branch::new();
+    let first = branch.engine(&[SHOP], "");
+    let second = branch.engine(&[SHOP, LEGACY], "# 2\n");
+    branch.tip = first;
+    let work = branch.person("work", &[("README.md", Some("x"))]);
+    branch.merge([work, second], second, (work, |path| path == "README.md"));
+    let view = branch.view();
+    assert_eq!(held(&view), [""; 0]);
+    assert_eq!(view.put_right, [""; 0]);
 }
 
 /// A past in which commits are engines' or not, and a state was there or not.
