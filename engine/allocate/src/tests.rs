@@ -103,8 +103,14 @@ async fn r14_an_address_of_services_goes_only_where_nobody_else_needs_it() {
     let of = |strings: &[String]| Tags::from_address_strings(strings);
     let (own, other) = (service("default.shop"), service("default.shop2"));
     for (case, kind, found, outcome, write) in [
-        ("its own", IpKind::Ephemeral, of(&[own.clone()]), "freed", Some("free ip 198.18.0.9".to_owned())),
-        ("a static one", IpKind::Static, of(&[own.clone()]), "freed", Some("tag ip 198.18.0.9: ".to_owned())),
+        ("its own", IpKind::Ephemeral, of(std::slice::from_ref(&own)), "freed", Some("free ip 198.18.0.9".to_owned())),
+        (
+            "a static one",
+            IpKind::Static,
+            of(std::slice::from_ref(&own)),
+            "freed",
+            Some("tag ip 198.18.0.9: ".to_owned()),
+        ),
         (
             "shared with another cluster",
             IpKind::Ephemeral,

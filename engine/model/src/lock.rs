@@ -81,7 +81,7 @@ pub enum Ending {
     Lock { path: String, lock: Box<ClusterLock> },
     /// No lock; a tombstone.
     Tombstone(Box<ClusterTombstone>),
-    /// Nothing at all.
+    /// Nothing at all. Where the definition is back, only the tombstone goes: its lock has the values.
     Nothing,
 }
 

@@ -120,24 +120,38 @@ fn needs_of<'a>(wanted: &'a Wanted, plan: &ClusterPlan, had: &[&Machine]) -> Vec
     needs.push(need(Role::ControlPlane, &size.value, machines, *reserve));
 
     // Which pool a machine is of does not stand in metal-api: those of one size are counted together.
-    let mut pools: BTreeMap<&'a SizeId, (u32, u32, Vec<(&ImageId, u32)>)> = BTreeMap::new();
+    let mut sizes: BTreeMap<&'a SizeId, OfSize<'_>> = BTreeMap::new();
     for pool in &effective.pools {
         let MachineSpec { replicas, size, image, reserve } = &pool.machines;
-        let (wish, kept, images) = pools.entry(&size.value).or_default();
+        let of = sizes.entry(&size.value).or_default();
         let replicas = pool.autoscale.map_or(replicas.value, |scale| scale.min);
-        let is_new = replaced.contains(&format!("pool.{}", pool.name));
-        let surge = if is_new { pool.max_surge.value } else { 0 };
-        *wish = wish.saturating_add(replicas).saturating_add(surge);
-        *kept = (*kept).max(*reserve);
-        images.push((&image.id, if is_new { 0 } else { pool.max_surge.value }));
+        of.wanted = of.wanted.saturating_add(replicas);
+        if replaced.contains(&format!("pool.{}", pool.name)) {
+            of.wanted = of.wanted.saturating_add(pool.max_surge.value);
+        } else {
+            of.surge = of.surge.max(pool.max_surge.value);
+        }
+        of.reserve = of.reserve.max(*reserve);
+        of.images.push(&image.id);
     }
-    for (size, (wish, reserve, images)) in pools {
+    for (size, of) in sizes {
         let present = || had.iter().filter(|m| !is_control_plane(m) && m.size == *size);
-        let is_under_way = present().any(|m| images.iter().all(|(image, _)| m.image != **image));
-        let surge = if is_under_way { images.iter().map(|(_, surge)| *surge).max().unwrap_or(0) } else { 0 };
-        needs.push(need(Role::Pools, size, missing(wish.saturating_add(surge), present().count()), reserve));
+        let is_under_way = present().any(|m| !of.images.contains(&&m.image));
+        let wanted = of.wanted.saturating_add(if is_under_way { of.surge } else { 0 });
+        needs.push(need(Role::Pools, size, missing(wanted, present().count()), of.reserve));
     }
     needs
+}
+
+/// The pools of one size.
+#[derive(Default)]
+struct OfSize<'a> {
+    /// With what pools that are made anew take for a while.
+    wanted: u32,
+    reserve: u32,
+    images: Vec<&'a ImageId>,
+    /// What a rollout takes that is under way.
+    surge: u32,
 }
 
 fn missing(wanted: u32, present: usize) -> u32 {

@@ -7,7 +7,7 @@ use super::phases::{after, in_use};
 use super::{Context, Deleting, Next, kept, occupants};
 use crate::budget::FreeBudget;
 use crate::committed::Committed;
-use crate::index::ResourceRef;
+use crate::index::{Hit, ResourceRef};
 use model::lock::{ClusterLock, Deletion};
 use model::metal::{HaveProject, Ip, IpKind, MachineState};
 use model::request::{Free, FreeReason, Target};
@@ -99,11 +99,11 @@ impl Cluster<'_> {
         self.hold_vip(&mut items);
         items.extend(self.marked_items(lock));
         items.extend(self.service_items(lock));
-        self.go(items, budget, one, frees);
+        self.go(&items, budget, one, frees);
     }
 
     /// Carries the stages out, up to the first one of which something is still there.
-    pub(super) fn go(&self, items: Vec<Item>, budget: &mut FreeBudget<'_>, one: &mut Deleting, frees: &mut Vec<Free>) {
+    pub(super) fn go(&self, items: &[Item], budget: &mut FreeBudget<'_>, one: &mut Deleting, frees: &mut Vec<Free>) {
         let before = frees.len();
         for stage in Stage::ALL {
             let mut is_there = false;
@@ -268,16 +268,20 @@ impl Cluster<'_> {
         }
     }
 
-    /// R15: what nobody freed and is not there may be in another metal-api. A run that freed something and could not
-    /// commit it leaves less behind.
+    /// R15: where nothing of the fleet is in the project at all, it may be another metal-api. A run that freed something
+    /// and could not commit it mostly leaves others' behind.
     fn doubt(&self, items: &[Item], one: &mut Deleting) {
-        let said = self.context.setting.said;
+        let (said, fleet) = (self.context.setting.said, &self.context.fleet.metadata.name);
         let is_missing = items.len() > MISSING_MAX && items.iter().all(|item| item.state == State::Absent);
+        let is_ours = |hit: &Hit<'_>| *hit.project == one.project && hit.mark().is_some_and(|mark| mark.is_of(fleet));
+        if !is_missing || self.context.index.all().any(|(_, hit)| is_ours(hit)) {
+            return;
+        }
         let reason = Reason::Suspect;
-        if is_missing && !said.is_acknowledged(reason, self.id) && !said.is_acknowledged(reason, &one.project) {
+        if !said.is_acknowledged(reason, self.id) && !said.is_acknowledged(reason, &one.project) {
             let message = format!(
-                "metal-api has nothing of what the lock names; this may be another metal-api or a restored database: its \
-                 lock stays until they are back, or `ferrofleet ack {reason} {}`",
+                "metal-api has nothing of what the lock names, nor of any other cluster of the project; this may be another \
+                 metal-api or a restored database: the lock stays until it is there again, or `ferrofleet ack {reason} {}`",
                 self.id
             );
             one.refuse(reason, message);

@@ -65,5 +65,5 @@ pub(super) fn decide(
         return;
     }
     let items: Vec<Item> = values.iter().filter_map(|value| cluster.item(project, value)).collect();
-    cluster.go(items, budget, one, frees);
+    cluster.go(&items, budget, one, frees);
 }

@@ -1,11 +1,12 @@
 //! Whole deletions with everything that can go wrong between two steps.
 
+use super::super::samples::{id, project_id};
 use super::bed::shop;
 use super::world::{World, may_try};
 use crate::endings;
-use model::Reason;
 use model::metal::{Gap, GapReason};
-use model::request::Done;
+use model::request::{Done, Free, FreeReason, Target};
+use model::{Origin, Slot};
 use proptest::prelude::*;
 
 /// Passes in which calls fail, answers are lost, and the engine is killed.
@@ -21,10 +22,6 @@ fn pass(world: &mut World) {
         world.bed.have.gaps.push(gap);
     }
     let plan = world.bed.plan();
-    if let Some((Reason::Suspect, _)) = plan.deletions.get(&shop()).and_then(|one| one.refused.clone()) {
-        // A person looks, and finds that it was this engine, killed several times.
-        world.bed.said.acknowledged.insert("Suspect default.shop".to_owned());
-    }
     let mut done = Done::default();
     for free in &plan.frees {
         if !may_try(&plan, &done, free) {
@@ -67,4 +64,45 @@ proptest! {
         let plan = world.bed.plan();
         prop_assert!(plan.frees.is_empty() && plan.deletions.is_empty() && plan.suspect.is_empty(), "{:?}", plan.view());
     }
+}
+
+/// A cluster whose values are all allocated, of the first seed that has one.
+fn all_ours() -> World {
+    let is_ours = |world: &mut World| {
+        let values = world.bed.values().clone();
+        let origins = [values.node_network.map(|n| n.origin), values.vip.map(|v| v.origin)];
+        origins.iter().all(|origin| *origin == Some(Origin::Allocated))
+    };
+    let mut worlds = (0..).map(World::new);
+    let mut world = worlds.find_map(|mut world| is_ours(&mut world).then_some(world)).unwrap();
+    world.is_faulty = false;
+    world
+}
+
+fn free(slot: Slot, target: Target) -> Free {
+    Free { cluster: shop(), slot, project: project_id(), target, why: FreeReason::Deletion }
+}
+
+#[test]
+#[should_panic(expected = "the network goes before the VIP")]
+fn the_check_sees_a_wrong_order() {
+    let _ = all_ours().free(&free(Slot::Network, Target::Network(id("n1"))));
+}
+
+#[test]
+#[should_panic(expected = "leaked")]
+fn the_check_sees_a_leak() {
+    all_ours().check_end();
+}
+
+#[test]
+#[should_panic(expected = "is not ours to free")]
+fn the_check_sees_a_free_of_what_was_adopted() {
+    let mut worlds = (0..).map(World::new);
+    let adopted = |world: &mut World| {
+        world.bed.values().node_network.as_ref().is_some_and(|network| network.origin == Origin::Adopted)
+    };
+    let mut world = worlds.find_map(|mut world| adopted(&mut world).then_some(world)).unwrap();
+    world.is_faulty = false;
+    let _ = world.free(&free(Slot::Network, Target::Network(id("n1"))));
 }
