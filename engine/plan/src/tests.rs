@@ -3,6 +3,7 @@
 mod capacity;
 mod deletion;
 mod firewall;
+mod generations;
 mod losses;
 mod samples;
 mod watch;

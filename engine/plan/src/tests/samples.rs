@@ -37,7 +37,7 @@ fn label(text: &str) -> Label {
     Label::parse(text).unwrap()
 }
 
-fn fleet_name() -> FleetName {
+pub(super) fn fleet_name() -> FleetName {
     FleetName::parse("example").unwrap()
 }
 
@@ -195,6 +195,26 @@ pub(super) fn lock(want: &mut Want, id: &str, values: Values) {
     }));
 }
 
+/// Changes what people want of a cluster.
+pub(super) fn change(want: &mut Want, id: &str, to: impl FnOnce(&mut Effective)) {
+    let wanted = want.clusters.get_mut(&id.parse::<ClusterId>().unwrap()).unwrap();
+    to(Arc::make_mut(&mut wanted.effective));
+}
+
+/// Puts all that `values` names into metal-api.
+pub(super) fn stock(have: &mut Have, cluster: &str, values: &Values) {
+    let node = values.node_network.as_ref().unwrap().id.as_str();
+    let address = values.vip.as_ref().unwrap().address.to_string();
+    let committed = values.firewall.as_ref().unwrap();
+    let mut machine = firewall(0, cluster, committed.generation, 100);
+    machine.id = committed.id.clone();
+    machine.phoned_home = true;
+    let had = project(have);
+    had.networks.push(network(node, cluster, 100));
+    had.ips.push(vip(&address, cluster, 100));
+    had.firewalls.push(machine);
+}
+
 pub(super) fn values(network: &str, vip: &str, firewall: u32) -> Values {
     Values {
         node_network: Some(NodeNetwork { id: id(network), prefixes: vec![], origin: Origin::Allocated }),
@@ -203,12 +223,12 @@ pub(super) fn values(network: &str, vip: &str, firewall: u32) -> Values {
             port: Port::API,
             network: id("internet"),
             kind: VipKind::Static,
-            allocation: model::Allocation::parse("a").unwrap(),
+            allocation: model::Allocation::parse("b").unwrap(),
             origin: Origin::Allocated,
         }),
         firewall: Some(Firewall {
             id: machine_id(firewall),
-            allocation: model::Allocation::parse("a").unwrap(),
+            allocation: model::Allocation::parse("c").unwrap(),
             generation: 1,
             image: ImageId::parse("firewall-ubuntu-3.0.20251101").unwrap(),
             networks: vec![id("internet")],
@@ -268,7 +288,7 @@ pub(super) fn vip(address: &str, cluster: &str, created: i64) -> Ip {
     }
 }
 
-fn machine_id(n: u32) -> MachineId {
+pub(super) fn machine_id(n: u32) -> MachineId {
     MachineId::parse(&format!("00000000-0000-4000-8000-{n:012}")).unwrap()
 }
 
