@@ -5,9 +5,9 @@ use super::documents::Documents;
 use super::presence::{Fate, Presence};
 use crate::find::{folder, lock_path};
 use crate::issue::Issue;
-use crate::rules::{IDENTITY_CHANGED, INVALID_VALUE, SAME_LOCK};
+use crate::rules::{BEING_DELETED, IDENTITY_CHANGED, INVALID_VALUE, SAME_LOCK};
 use model::want::OrphanLock;
-use model::{ClusterId, ClusterLock, Reason};
+use model::{ClusterId, ClusterLock, Reason, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -70,13 +70,19 @@ impl Locks {
         issues: &mut Vec<Issue>,
     ) -> BTreeMap<ClusterId, OrphanLock> {
         let held: BTreeSet<_> = clusters.iter().map(|c| &c.id).collect();
+        let left: Vec<_> = self.by_id.iter().filter(|(id, _)| !held.contains(id)).collect();
+        if left.is_empty() {
+            return BTreeMap::new();
+        }
         let presence = Presence::of(documents, defined, &self.by_id);
         let mut orphans = BTreeMap::new();
-        for (id, locked) in self.by_id.iter().filter(|(id, _)| !held.contains(id)) {
+        for (id, locked) in left {
             let is_certain = !self.doubtful.contains(id) && !self.unreadable.contains(id);
             let fate = presence.fate(id, locked, is_certain);
-            if let Fate::Renamed(defined) = fate {
-                issues.push(renamed(id, locked, defined));
+            match &fate {
+                Fate::Renamed(defined) => issues.push(renamed(id, locked, defined)),
+                Fate::InDoubt(why) if locked.lock.deletion.is_some() => issues.push(waits(id, locked, why)),
+                Fate::InDoubt(_) | Fate::Unresolved | Fate::Removed => {}
             }
             let removed = matches!(fate, Fate::Removed);
             let orphan = OrphanLock { path: locked.path.clone(), lock: locked.lock.clone(), removed };
@@ -121,6 +127,16 @@ struct Chosen {
     lock: Option<Locked>,
     /// It is the only one, or lies beside the definition.
     is_certain: bool,
+}
+
+fn waits(id: &ClusterId, locked: &Locked, why: &str) -> Issue {
+    let message = format!("the deletion of {id} waits, because it is not certain that its definition is gone: {why}");
+    let mut issue = Issue::error(BEING_DELETED, &locked.path, "deletion.phase", message);
+    issue.severity = Severity::Warning;
+    issue.mend = "mend or remove that; or put the definition back".to_owned();
+    issue.cluster = Some(id.clone());
+    issue.reason = Some(Reason::Deleting);
+    issue
 }
 
 /// R9: another name or namespace is another cluster, and a file that was moved may get one by its new stage.

@@ -6,15 +6,18 @@ use super::documents::{Claim, Documents, Whose};
 use super::locks::Locked;
 use crate::find::folder;
 use model::lock::DeletionPhase;
-use model::{ClusterId, FleetName};
+use model::{ClusterDefinition, ClusterId, FleetName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What became of the definition of a lock that no cluster holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fate<'d, 'a> {
     Removed,
-    /// It may be there still, and findings of files say why that is not certain.
-    InDoubt,
+    /// A definition of this very id is there; findings say what is wrong with it.
+    Unresolved,
+    /// It may be there still, and why.
+    InDoubt(String),
     /// A definition without a lock of its own is, or may be, the same one under another id.
     Renamed(&'d Defined<'a>),
 }
@@ -27,12 +30,13 @@ pub(super) struct Presence<'d, 'a> {
     /// Definitions without a lock of their own, by name and by folder.
     newcomers: BTreeMap<&'d str, &'d Defined<'a>>,
     newcomers_at: BTreeMap<String, &'d Defined<'a>>,
-    /// What definitions of other names confirm the deletion of.
-    confirmed: BTreeSet<&'d str>,
-    claimed_names: BTreeSet<&'d str>,
-    claimed_folders: BTreeSet<String>,
-    /// A file is there that may define any of them.
-    is_anyones: bool,
+    /// What definitions of other names confirm the deletion of, with their paths.
+    confirmed: BTreeMap<&'d str, &'d str>,
+    /// Files that may be a definition, by the name that they give and by their folders.
+    claimed_names: BTreeMap<&'d str, &'d str>,
+    claimed_folders: BTreeMap<String, &'d str>,
+    /// A file that may define any of them.
+    anyones: Option<&'d str>,
 }
 
 impl<'d, 'a> Presence<'d, 'a> {
@@ -49,14 +53,15 @@ impl<'d, 'a> Presence<'d, 'a> {
         let homeless: Vec<_> = homeless.map(|(path, d)| (path.as_str(), d.metadata.name.as_str())).collect();
         let claims = || documents.claims.iter();
         let names = claims().filter_map(|claim| match &claim.whose {
-            Whose::Named(name) => Some(name.as_str()),
+            Whose::Named(name) => Some((name.as_str(), claim.path.as_str())),
             Whose::Anyones | Whose::OfItsFolder => None,
         });
         let folders = claims().map(|claim| claim.path.as_str()).chain(homeless.iter().map(|(path, _)| *path));
         let taken: BTreeSet<_> = locks.values().flat_map(Locked::folders).collect();
-        let is_anyones = |claim: &Claim| matches!(claim.whose, Whose::Anyones) && !taken.contains(&place(&claim.path));
-        let confirms = |(_, d): &'d (String, std::sync::Arc<model::ClusterDefinition>)| {
-            d.spec.deletion.confirm.as_deref().filter(|name| *name != d.metadata.name.as_str())
+        let is_anyones = |claim: &&Claim| matches!(claim.whose, Whose::Anyones) && !taken.contains(&place(&claim.path));
+        let confirms = |(path, d): &'d (String, Arc<ClusterDefinition>)| {
+            let name = d.spec.deletion.confirm.as_deref().filter(|name| *name != d.metadata.name.as_str());
+            name.map(|name| (name, path.as_str()))
         };
         Self {
             documents,
@@ -65,9 +70,9 @@ impl<'d, 'a> Presence<'d, 'a> {
             newcomers: newcomers.iter().map(|d| (d.home.id.name().as_str(), *d)).collect(),
             newcomers_at: newcomers.iter().map(|d| (place(d.path), *d)).collect(),
             confirmed: documents.definitions.iter().filter_map(confirms).collect(),
-            claimed_names: names.chain(homeless.iter().map(|(_, name)| *name)).collect(),
-            claimed_folders: folders.map(place).collect(),
-            is_anyones: claims().any(is_anyones),
+            claimed_names: names.chain(homeless.iter().map(|(path, name)| (*name, *path))).collect(),
+            claimed_folders: folders.map(|path| (place(path), path)).collect(),
+            anyones: claims().find(is_anyones).map(|claim| claim.path.as_str()),
         }
     }
 
@@ -83,18 +88,36 @@ impl<'d, 'a> Presence<'d, 'a> {
         });
         let here = folders.iter().find_map(|folder| self.newcomers_at.get(folder));
         let elsewhere = || self.newcomers.get(name).filter(|_| !begun);
-        let is_there = self.named.contains(id);
-        if let Some(renamed) = here.or_else(elsewhere).filter(|_| !is_there) {
+        if self.named.contains(id) {
+            return Fate::Unresolved;
+        }
+        if let Some(renamed) = here.or_else(elsewhere) {
             return Fate::Renamed(renamed);
         }
-        let is_claimed = self.is_anyones
-            || self.claimed_names.contains(name)
-            || self.confirmed.contains(name)
-            || folders.iter().any(|folder| self.claimed_folders.contains(folder));
-        let is_below = |unread: &String| locked.lock.source.path.starts_with(&format!("{unread}/"));
-        let is_hidden = self.documents.cut_short || self.documents.unread_folders.iter().any(is_below);
-        let is_ours = self.fleet == Some(&locked.lock.identity.fleet);
-        if is_there || is_claimed || is_hidden || !is_ours || !is_certain { Fate::InDoubt } else { Fate::Removed }
+        self.doubt(id, locked, is_certain).map_or(Fate::Removed, Fate::InDoubt)
+    }
+
+    /// Why it is not certain that it is gone.
+    fn doubt(&self, id: &ClusterId, locked: &Locked, is_certain: bool) -> Option<String> {
+        let name = id.name().as_str();
+        if !is_certain {
+            return Some("there is a second lock, or a tombstone that cannot be read".to_owned());
+        }
+        if self.fleet != Some(&locked.lock.identity.fleet) {
+            return Some(format!("it belongs to fleet `{}`", locked.lock.identity.fleet));
+        }
+        if self.documents.cut_short {
+            return Some("not all definitions were read".to_owned());
+        }
+        let is_below = |unread: &&String| locked.lock.source.path.starts_with(&format!("{unread}/"));
+        if let Some(unread) = self.documents.unread_folders.iter().find(is_below) {
+            return Some(format!("what lies in {unread} is not read"));
+        }
+        let at = || locked.folders().iter().find_map(|folder| self.claimed_folders.get(folder).copied());
+        if let Some(path) = self.claimed_names.get(name).copied().or_else(at).or(self.anyones) {
+            return Some(format!("{path} may be its definition, and cannot be read as one"));
+        }
+        self.confirmed.get(name).map(|path| format!("{path} confirms it under another name"))
     }
 }
 

@@ -150,8 +150,19 @@ fn i9_nothing_else_looks_like_a_removal() {
         let loaded = loaded(&tree);
         assert_eq!(removed(&loaded), Vec::<String>::new(), "{what}:\n{}", shown(&loaded.findings));
         assert!(!loaded.findings.is_empty(), "{what} is not told");
-        assert!(loaded.findings.iter().all(|f| f.rule != "being-deleted"), "{what}:\n{}", shown(&loaded.findings));
+        let is_said = |f: &model::Finding| f.message.contains("default.shop is being deleted");
+        assert!(!loaded.findings.iter().any(is_said), "{what}:\n{}", shown(&loaded.findings));
     }
+}
+
+/// I8: whoever waits for a deletion reads which file it waits for.
+#[test]
+fn i8_a_deletion_that_waits_for_a_doubt_says_which_one() {
+    let (mut tree, _) = confirmed();
+    moved(&mut tree, ELSEWHERE, |_| "{[".to_owned());
+    let findings = loaded(&tree).findings;
+    let waits: Vec<_> = findings.iter().filter(|f| f.rule == "being-deleted").collect();
+    assert!(matches!(waits[..], [one] if one.message.contains(ELSEWHERE) && !one.is_error()), "{}", shown(&findings));
 }
 
 /// What a tree in memory cannot be: no file, and a file whose bytes are lost.
