@@ -58,6 +58,9 @@ pub(crate) struct Allowed {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Explained {
     pub(crate) kind: String,
+    /// What a change of it does to a cluster that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) change: Option<String>,
     #[serde(flatten)]
     pub(crate) field: Field,
 }
@@ -124,8 +127,10 @@ impl Document {
             walked.push(part);
         }
         let levels = if deep { DEPTH_MAX } else { 1 };
-        let field = self.field(&walked.join("."), &node, required, levels);
-        Ok(Explained { kind: self.kind.clone(), field })
+        let path = walked.join(".");
+        let change = fleet::mutability(&path).filter(|_| self.kind == "ClusterDefinition");
+        let change = change.map(|change| format!("{}: {}", change.mutability, change.says));
+        Ok(Explained { kind: self.kind.clone(), change, field: self.field(&path, &node, required, levels) })
     }
 
     fn field(&self, name: &str, node: &Map<String, Value>, required: bool, levels: usize) -> Field {

@@ -26,6 +26,8 @@ pub(crate) struct Server {
     fleets: Arc<[Handle]>,
     metal: Arc<MetalCounters>,
     paused: Arc<watch::Sender<bool>>,
+    /// Nothing is written anywhere.
+    observing: bool,
     /// Read again at each request that needs it, so that a rotated token is taken up.
     token_file: Option<PathBuf>,
     /// The Cluster API provider, where this process is one.
@@ -39,7 +41,11 @@ impl Server {
         paused: Arc<watch::Sender<bool>>,
         token_file: Option<PathBuf>,
     ) -> Self {
-        Self { fleets, metal, paused, token_file, provider: None }
+        Self { fleets, metal, paused, observing: false, token_file, provider: None }
+    }
+
+    pub(crate) fn observing(self, observing: bool) -> Self {
+        Self { observing, ..self }
     }
 
     pub(crate) fn with_provider(self, provider: provider::Telemetry) -> Self {
@@ -90,7 +96,13 @@ async fn ready(State(server): State<Server>) -> (StatusCode, String) {
 }
 
 async fn metrics(State(server): State<Server>) -> impl IntoResponse {
-    let text = metrics::text(&server.fleets, &server.metal, *server.paused.borrow(), server.provider.as_ref());
+    let process = metrics::Process {
+        metal: &server.metal,
+        paused: *server.paused.borrow(),
+        observing: server.observing,
+        provider: server.provider.as_ref(),
+    };
+    let text = metrics::text(&server.fleets, process, model::Timestamp::now());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 

@@ -4,7 +4,7 @@ use git::Oid;
 use model::lock::Ending;
 use model::request::{Done, Outcome};
 use model::want::{OrphanLock, Wanted};
-use model::{ClusterId, ClusterLock, Finding, Have, Reason, Want};
+use model::{ClusterId, ClusterLock, Finding, Have, Reason, Timestamp, Want};
 use plan::{ClusterPlan, Deleting, Plan, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub struct Ran {
     pub findings: Vec<Finding>,
     /// The last plan, as it was after everything was carried out.
     pub plan: Plan,
+    /// When the present phases of deletions, and tombstones, were committed.
+    pub phase_since: BTreeMap<ClusterId, Timestamp>,
     /// Part of metal-api did not answer.
     pub incomplete: bool,
     /// Something can change by itself: look again after this.

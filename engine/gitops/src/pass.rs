@@ -170,10 +170,10 @@ impl<M: Metal + 'static> Engine<M> {
         let clusters = self.states(&ended);
         let (due, work) = self.dues(&ended, &shown, &clusters);
         let (tip, output_tip) = tips;
-        let plan = Arc::unwrap_or_clone(settling).plan;
-        let incomplete = plan.incomplete;
+        let Settling { plan, said, .. } = Arc::unwrap_or_clone(settling);
+        let (tip, incomplete, phase_since) = (Some(tip), plan.incomplete, said.phase_since);
         let commits = Vec::new();
-        let ran = Ran { tip: Some(tip), output_tip, commits, clusters, findings, plan, incomplete, due, work };
+        let ran = Ran { tip, output_tip, commits, clusters, findings, plan, phase_since, incomplete, due, work };
         Ok(Passed::Ended(Box::new(ran)))
     }
 }

@@ -255,7 +255,8 @@ async fn lasting(args: &RunArgs, settings: Settings) -> anyhow::Result<Exit> {
     let server = match listen {
         None => None,
         Some(address) => {
-            let state = Server::new(handles.clone(), counters.clone(), paused.clone(), args.listen_token_file.clone());
+            let state = Server::new(handles.clone(), counters.clone(), paused.clone(), args.listen_token_file.clone())
+                .observing(args.observe);
             let state = match &provider {
                 Some(provider) => state.with_provider(provider.telemetry.clone()),
                 None => state,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 impl Explained {
     /// The field, then those below it: a line each, or as a tree where all of them were asked for.
     pub(crate) fn text(&self, deep: bool) -> String {
-        let Self { kind, field } = self;
+        let Self { kind, change, field } = self;
         let Field { name, type_name, required, description, default, allowed, limits, pattern, examples, fields } =
             field;
         let mut out = String::new();
@@ -36,13 +36,17 @@ impl Explained {
         if !examples.is_empty() {
             line("EXAMPLES:", &examples.iter().map(shown).collect::<Vec<_>>().join(", "));
         }
-        if !description.is_empty() {
-            let _ = writeln!(out, "\n{}", styles::bold("DESCRIPTION:"));
-        }
         let max = width().unwrap_or(usize::MAX).saturating_sub(2).max(20);
-        for line in description.iter().flat_map(|paragraph| wrapped(&plain(paragraph), max)) {
-            let _ = writeln!(out, "  {line}");
-        }
+        let mut paragraphs = |heading: &str, all: &[String]| {
+            if !all.is_empty() {
+                let _ = writeln!(out, "\n{}", styles::bold(heading));
+            }
+            for line in all.iter().flat_map(|paragraph| wrapped(&plain(paragraph), max)) {
+                let _ = writeln!(out, "  {line}");
+            }
+        };
+        paragraphs("DESCRIPTION:", description);
+        paragraphs("CHANGE:", change.as_slice());
         if is_told {
             let mut values = Table::plain(2);
             for one in allowed {

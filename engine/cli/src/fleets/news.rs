@@ -4,7 +4,7 @@
 use gitops::{FleetStatus, Ran};
 use model::condition::ReasonKind;
 use model::{ClusterId, Finding, Reason};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -13,6 +13,7 @@ use tokio::sync::watch;
 struct Told {
     findings: Vec<Finding>,
     problems: BTreeMap<ClusterId, (Reason, String)>,
+    notes: BTreeSet<(ClusterId, Reason)>,
 }
 
 /// Until the engine is gone.
@@ -27,6 +28,24 @@ pub(super) async fn tell(fleet: Arc<str>, mut status: watch::Receiver<FleetStatu
 }
 
 impl Told {
+    /// What fails nothing, when it comes and when it goes.
+    fn noted(&mut self, fleet: &str, ran: &Ran) {
+        let mut notes = BTreeSet::new();
+        for (cluster, state) in &ran.clusters {
+            for (reason, message) in &state.notes {
+                let key = (cluster.clone(), *reason);
+                if !self.notes.contains(&key) && !notes.contains(&key) {
+                    tracing::info!(fleet, %cluster, %reason, "{message}");
+                }
+                notes.insert(key);
+            }
+        }
+        for (cluster, reason) in self.notes.difference(&notes) {
+            tracing::info!(fleet, %cluster, %reason, "over");
+        }
+        self.notes = notes;
+    }
+
     fn news(&mut self, fleet: &str, ran: &Ran) {
         for finding in ran.findings.iter().filter(|f| !self.findings.contains(f)) {
             let Finding { severity: _, place, field: _, rule, message, mend, cluster: _, reason: _ } = finding;
@@ -57,5 +76,6 @@ impl Told {
             tracing::info!(fleet, %cluster, %reason, "over");
         }
         self.problems = problems;
+        self.noted(fleet, ran);
     }
 }

@@ -5,7 +5,7 @@ use crate::fleets::Handle;
 use gitops::{Counters, FleetStatus, Ran};
 use metal_api::{Observe, Op};
 use model::condition::{ConditionStatus, ReasonKind};
-use model::{ClusterLock, Origin};
+use model::{ClusterLock, Origin, Timestamp};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -47,23 +47,34 @@ impl Observe for MetalCounters {
     }
 }
 
+/// What of the process itself is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process<'a> {
+    pub(crate) metal: &'a MetalCounters,
+    pub(crate) paused: bool,
+    pub(crate) observing: bool,
+    pub(crate) provider: Option<&'a provider::Telemetry>,
+}
+
 /// Everything, in the OpenMetrics text format.
-pub(crate) fn text(
-    fleets: &[Handle],
-    metal: &MetalCounters,
-    paused: bool,
-    provider: Option<&provider::Telemetry>,
-) -> String {
+pub(crate) fn text(fleets: &[Handle], process: Process<'_>, now: Timestamp) -> String {
+    let Process { metal, paused, observing, provider } = process;
     let mut registry = Registry::with_prefix("ferrofleet");
     registry.register("build", "This program", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
     registry.register("metal_requests", "Calls to metal-api", metal.requests.clone());
     registry.register("metal_request_seconds", "How long calls to metal-api took", metal.seconds.clone());
-    let is_paused = Gauge::<i64>::default();
-    is_paused.set(i64::from(paused));
-    registry.register("paused", "Whether a request paused this process", is_paused);
+    let states = [
+        ("paused", "Whether a request paused this process", paused),
+        ("observing", "Whether this process only looks (--observe)", observing),
+    ];
+    for (name, help, is_so) in states {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::from(is_so));
+        registry.register(name, help, gauge);
+    }
     let mut sheet = Sheet::default();
     for fleet in fleets {
-        fleet_metrics(&mut sheet, &fleet.name, &fleet.status());
+        fleet_metrics(&mut sheet, &fleet.name, &fleet.status(), now);
     }
     sheet.register(&mut registry);
     if let Some(provider) = provider {
@@ -118,6 +129,13 @@ fn help(name: &str) -> &'static str {
         "orphans" => "Marked resources that no definition and no lock names",
         "suspect_projects" => "Projects in which nothing is concluded or written",
         "findings" => "What is wrong with what people wrote",
+        "lost" => "Committed values that metal-api does not have any more as they were committed",
+        "missing" => "Committed values that the last reading of metal-api did not have; nothing is concluded yet",
+        "budget_left" => "Resources that deletions may still free within this hour",
+        "capacity_free" => "Machines that are free where clusters want some",
+        "capacity_need" => "Machines that clusters want beside those that they have",
+        "deletions_waiting_seconds" => "How long a deletion has been in its phase",
+        "firewalls_live" => "Firewalls of the cluster: two while one is replaced",
         "firewall_healthy" => "Whether the cluster's firewall phoned home and is alive",
         "turns" => "Turns of the fleet's loop",
         "push" => "Pushes by outcome",
@@ -129,7 +147,7 @@ fn help(name: &str) -> &'static str {
     }
 }
 
-fn fleet_metrics(sheet: &mut Sheet, name: &str, status: &FleetStatus) {
+fn fleet_metrics(sheet: &mut Sheet, name: &str, status: &FleetStatus, now: Timestamp) {
     let FleetStatus { fleet, ran, last_success, last_turn, writing_since: _, error: _, counters } = status;
     let fleet = fleet.clone().unwrap_or_else(|| name.to_owned());
     let with = |more: &[(&'static str, String)]| {
@@ -145,7 +163,7 @@ fn fleet_metrics(sheet: &mut Sheet, name: &str, status: &FleetStatus) {
     }
     counted(sheet, *counters, &with);
     if let Some(ran) = ran {
-        ran_metrics(sheet, ran, &with);
+        ran_metrics(sheet, ran, now, &with);
     }
 }
 
@@ -176,11 +194,17 @@ fn counted(sheet: &mut Sheet, counters: Counters, with: &With<'_>) {
     sheet.count("git_bytes", &with(&[]), git_bytes);
 }
 
-fn ran_metrics(sheet: &mut Sheet, ran: &Ran, with: &With<'_>) {
+fn ran_metrics(sheet: &mut Sheet, ran: &Ran, now: Timestamp, with: &With<'_>) {
     let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     sheet.set("duplicates", &with(&[]), number(ran.plan.duplicates.len() + ran.plan.frees.len()));
     sheet.set("orphans", &with(&[]), number(ran.plan.orphans.len()));
     sheet.set("suspect_projects", &with(&[]), number(ran.plan.suspect.len()));
+    plan_metrics(sheet, &ran.plan, with);
+    // Of deletions that are there; a clock that was set back makes no negative time.
+    for (id, since) in ran.phase_since.iter().filter(|(id, _)| ran.plan.deletions.contains_key(*id)) {
+        let waited = now.as_second().saturating_sub(since.as_second()).max(0);
+        sheet.set("deletions_waiting_seconds", &with(&[("cluster", id.to_string())]), waited);
+    }
     let errors = ran.findings.iter().filter(|f| f.is_error()).count();
     sheet.set("findings", &with(&[("severity", "error".to_owned())]), number(errors));
     sheet.set("findings", &with(&[("severity", "warning".to_owned())]), number(ran.findings.len() - errors));
@@ -190,13 +214,20 @@ fn ran_metrics(sheet: &mut Sheet, ran: &Ran, with: &With<'_>) {
             with(&[cluster.clone(), ("type", kind.to_owned()), ("reason", reason.to_string())])
         };
         sheet.add("clusters", &with(&[("phase", format!("{:?}", state.phase))]), 1);
-        if let Some((reason, _)) = state.problem.as_ref().filter(|(reason, _)| reason.kind() != ReasonKind::Good) {
+        let is_bad = |(reason, _): &&(model::Reason, String)| reason.kind() != ReasonKind::Good;
+        if let Some((reason, _)) = state.problem.as_ref().filter(is_bad) {
             sheet.set("condition", &condition("Settled", *reason), 1);
+        }
+        for (reason, _) in state.notes.iter().filter(is_bad) {
+            sheet.set("condition", &condition("Noted", *reason), 1);
         }
         if let Some(healthy) = state.firewall_ready {
             sheet.set("firewall_healthy", &with(std::slice::from_ref(&cluster)), i64::from(healthy));
         }
         let Some(lock) = &state.lock else { continue };
+        if lock.values.firewall.is_some() {
+            sheet.set("firewalls_live", &with(std::slice::from_ref(&cluster)), firewalls(lock));
+        }
         for bad in lock.conditions.iter().filter(|c| c.status != ConditionStatus::True) {
             sheet.set("condition", &condition(&bad.kind, bad.reason), 1);
         }
@@ -204,6 +235,25 @@ fn ran_metrics(sheet: &mut Sheet, ran: &Ran, with: &With<'_>) {
             sheet.add("slots", &with(&[("slot", slot.to_owned()), ("origin", origin.to_owned())]), 1);
         }
     }
+}
+
+fn plan_metrics(sheet: &mut Sheet, plan: &plan::Plan, with: &With<'_>) {
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let (lost, missing): (Vec<_>, Vec<_>) = plan.losses.iter().partition(|loss| loss.is_concluded());
+    sheet.set("lost", &with(&[]), number(lost.len()));
+    sheet.set("missing", &with(&[]), number(missing.len()));
+    sheet.set("budget_left", &with(&[]), plan.budget_left.into());
+    for line in &plan.capacity {
+        let place = [("partition", line.partition.to_string()), ("size", line.size.to_string())];
+        sheet.set("capacity_free", &with(&place), line.free.into());
+        sheet.set("capacity_need", &with(&place), line.need.into());
+    }
+}
+
+/// The one that serves, and the one that is to take its place.
+fn firewalls(lock: &ClusterLock) -> i64 {
+    let firewall = lock.values.firewall.as_ref();
+    firewall.map_or(0, |firewall| 1 + i64::from(firewall.successor.is_some()))
 }
 
 /// What a lock names. Networks of egress addresses stay out: labels are few.

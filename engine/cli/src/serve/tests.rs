@@ -129,3 +129,79 @@ async fn metrics_of_a_fleet() {
     }
     assert!(!text.contains("canary"));
 }
+
+#[tokio::test]
+async fn metrics_of_a_life() {
+    use ::plan::{CapacityLine, Deleting, Loss, LossKind, Next};
+    use model::lock::{DeletionPhase, Successor};
+    let bed = Bed::new().await;
+    let lock = include_str!("../../../../fleet-example/stages/development/clusters/shop/cluster.lock.yaml");
+    let mut lock: model::ClusterLock = serde_saphyr::from_str(lock).unwrap();
+    let project = lock.identity.project.clone();
+    let firewall = lock.values.firewall.as_mut().unwrap();
+    let (id, allocation, image) = (firewall.id.clone(), firewall.allocation.clone(), firewall.image.clone());
+    firewall.successor = Some(Successor { id, allocation, generation: 2, image, inputs: None });
+    let cluster: model::ClusterId = "default.shop".parse().unwrap();
+    let mut ran = gitops::Ran::default();
+    let state = gitops::ClusterState {
+        path: String::new(),
+        phase: gitops::Phase::Rendered,
+        lock: Some(Arc::new(lock)),
+        problem: None,
+        notes: vec![(model::Reason::WaitingForCapacity, "2 of 4".to_owned())],
+        firewall_ready: Some(true),
+        commit: None,
+    };
+    ran.clusters.insert(cluster.clone(), state);
+    let loss = |kind| Loss {
+        cluster: cluster.clone(),
+        project: project.clone(),
+        slot: model::Slot::Vip,
+        id: "a".to_owned(),
+        kind,
+    };
+    ran.plan.losses = vec![loss(LossKind::Gone), loss(LossKind::Missing), loss(LossKind::Missing)];
+    ran.plan.budget_left = 7;
+    let (partition, size) = ("muc-a".parse().unwrap(), "c1-large-x86".parse().unwrap());
+    ran.plan.capacity = vec![CapacityLine { partition, size, need: 4, free: 2, reserve: 0, waiting: Vec::new() }];
+    let old: model::ClusterId = "default.old".parse().unwrap();
+    let (phase, next) = (Some(DeletionPhase::Removing), Next::Wait);
+    let deleting = Deleting {
+        project: project.clone(),
+        phase,
+        next,
+        waits: Vec::new(),
+        until: None,
+        refused: None,
+        ends: false,
+        gone: Vec::new(),
+    };
+    ran.plan.deletions.insert(old.clone(), deleting);
+    ran.phase_since.insert(old, Timestamp::now() - jiff::SignedDuration::from_secs(7200));
+    bed.status.send_modify(|status| {
+        status.fleet = Some("example".to_owned());
+        status.ran = Some(Arc::new(ran));
+    });
+    let (_, text) = bed.ask("GET /metrics", "").await;
+    for line in [
+        "ferrofleet_lost{fleet=\"example\"} 1",
+        "ferrofleet_missing{fleet=\"example\"} 2",
+        "ferrofleet_budget_left{fleet=\"example\"} 7",
+        "ferrofleet_capacity_free{fleet=\"example\",partition=\"muc-a\",size=\"c1-large-x86\"} 2",
+        "ferrofleet_capacity_need{fleet=\"example\",partition=\"muc-a\",size=\"c1-large-x86\"} 4",
+        "ferrofleet_firewall_healthy{fleet=\"example\",cluster=\"default.shop\"} 1",
+        "ferrofleet_firewalls_live{fleet=\"example\",cluster=\"default.shop\"} 2",
+        "ferrofleet_condition{fleet=\"example\",cluster=\"default.shop\",type=\"Noted\",reason=\"WaitingForCapacity\"} 1",
+        "ferrofleet_observing 0",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+    }
+    let waited = text.lines().find_map(|l| {
+        l.strip_prefix("ferrofleet_deletions_waiting_seconds{fleet=\"example\",cluster=\"default.old\"} ")
+    });
+    assert!((7200..7260).contains(&waited.unwrap().parse::<i64>().unwrap()), "{text}");
+    // Every family says what it is.
+    let nameless =
+        text.lines().filter(|l| l.starts_with("# HELP ") && l.trim_end_matches([' ', '.']).split(' ').count() < 4);
+    assert_eq!(nameless.collect::<Vec<_>>(), Vec::<&str>::new());
+}

@@ -12,6 +12,16 @@ fn a_field_with_what_its_schema_says() {
 }
 
 #[test]
+fn what_a_change_of_it_does() {
+    let said = |path: &str| run(&["explain", path]).expect(0).stdout;
+    let vip = said("cluster.spec.vip.network");
+    assert!(vip.contains("\nCHANGE:\n  immutable: the address is in every kubeconfig"), "{vip}");
+    for none in ["cluster.spec.vip", "overlay.spec.definition.vip.network", "policy.metadata.name", "lock.values.vip"] {
+        assert!(!said(none).contains("CHANGE:"), "{none}");
+    }
+}
+
+#[test]
 fn the_same_for_machines() {
     let json = run(&["explain", "lock.values.vip", "-o", "json"]).expect(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
