@@ -81,7 +81,8 @@ fn provider(options: &Options) -> [Manifest; 7] {
 
 /// The engine: its Namespace, its ServiceAccount, its Deployment.
 ///
-/// It has no rights in the cluster: it reads and writes Git and metal-api, and a claim in Git elects who writes.
+/// It has no rights in the cluster: it reads and writes Git and metal-api, and a claim in Git elects who writes. What it
+/// may look at is in a component of its own.
 fn engine(image: &str) -> [Manifest; 3] {
     [
         Manifest::new(
@@ -89,7 +90,8 @@ fn engine(image: &str) -> [Manifest; 3] {
             pods::namespace(ENGINE_NAMESPACE, ENGINE),
         ),
         Manifest::new(
-            "Without a role: the engine asks the API server nothing. A claim in Git elects who writes.",
+            "Without a role: the engine asks the API server nothing, unless the component management-access lets it look. \
+            A claim in Git elects who writes.",
             pods::service_account(ENGINE_NAMESPACE, ENGINE),
         ),
         pods::engine(image),

@@ -28,9 +28,9 @@ pub(super) fn network_policies() -> [Manifest; 2] {
             network_policy(PROVIDER, &[443, 6443]),
         ),
         Manifest::new(
-            "In: metrics, from namespaces labelled metrics=enabled. Out: DNS, metal-api, Git over HTTPS and SSH. \
-            Where they listen on other ports, patch these.",
-            network_policy(ENGINE, &[22, 443]),
+            "In: metrics, from namespaces labelled metrics=enabled. Out: DNS, metal-api, Git over HTTPS and SSH, \
+            the API server. Where they listen on other ports, patch these.",
+            network_policy(ENGINE, &[22, 443, 6443]),
         ),
     ]
 }

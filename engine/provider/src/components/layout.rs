@@ -1,6 +1,6 @@
 //! Which object is in which file of `deploy/`.
 
-use super::{IMAGE, Options, around, engine, provider};
+use super::{ENGINE, IMAGE, Options, around, engine, provider, rights};
 use serde_json::{Value, json};
 
 /// Every generated file, by its path below `deploy/`. The kinds are not among them: `deploy/crds` has them, apart, so
@@ -10,6 +10,7 @@ pub fn files() -> Vec<(String, String)> {
     let [engine_namespace, engine_account, engine_deployment] = engine(IMAGE);
     let rights = [account, cluster_role, cluster_binding, role, binding].map(|manifest| manifest.text()).concat();
     let policies = around::network_policies().map(|manifest| manifest.text()).concat();
+    let looks = rights::engine().map(|manifest| manifest.text()).concat();
     let all = [
         ("base/kustomization.yaml", kustomization("Engine and provider.", KUSTOMIZATION, &["engine", "provider"])),
         ("base/provider/kustomization.yaml", kustomization("The provider.", KUSTOMIZATION, &THREE)),
@@ -30,6 +31,8 @@ pub fn files() -> Vec<(String, String)> {
             kustomization("Nothing comes in or goes out that need not.", COMPONENT, &["network-policy.yaml"]),
         ),
         ("components/network-policy/network-policy.yaml", policies),
+        ("components/management-access/kustomization.yaml", management_access()),
+        ("components/management-access/rights.yaml", looks),
         (
             "provider/kustomization.yaml",
             alone("The provider alone. Its kinds are in deploy/crds.", super::NAMESPACE, "../base/provider"),
@@ -48,6 +51,20 @@ const COMPONENT: (&str, &str) = ("kustomize.config.k8s.io/v1alpha1", "Component"
 fn kustomization(about: &str, (api_version, kind): (&str, &str), resources: &[&str]) -> String {
     let object = json!({"apiVersion": api_version, "kind": kind, "resources": resources});
     format!("# {about}\n{}", yaml(&object))
+}
+
+/// The engine's ServiceAccount may look at this cluster, and its pod has the token.
+fn management_access() -> String {
+    let patch = "- op: replace\n  path: /spec/template/spec/automountServiceAccountToken\n  value: true\n";
+    let object = json!({
+        "apiVersion": COMPONENT.0,
+        "kind": COMPONENT.1,
+        "resources": ["rights.yaml"],
+        "patches": [{"target": {"kind": "Deployment", "name": ENGINE.name}, "patch": patch}],
+    });
+    let about = "# The engine sees here what deletions wait for. Its configuration names this cluster, without a file:\n\
+                 # managementClusters: {<name in fleet.yaml>: {}}\n";
+    format!("{about}{}", yaml(&object))
 }
 
 /// One part in its namespace, which components get from here.

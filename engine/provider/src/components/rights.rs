@@ -1,10 +1,10 @@
-//! What the provider may do in the management cluster, and why. Nothing else is allowed, and no wildcard.
+//! What provider and engine may do in the management cluster, and why. Nothing else is allowed, and no wildcard.
 //!
 //! Cluster API needs nothing of ours: its managers have every right in this group. A group of our own would need roles
 //! that aggregate to theirs.
 
 use super::text::Manifest;
-use super::{Options, PROVIDER};
+use super::{ENGINE, ENGINE_NAMESPACE, Options, PROVIDER, Part};
 use crate::api::GROUP;
 use crate::names;
 use serde_json::{Value, json};
@@ -127,14 +127,58 @@ pub(super) const AT_HOME: &[Rule] = &[
     },
 ];
 
+/// What the engine looks at in a management cluster, where it may look at all (`managementClusters` of its
+/// configuration). It never writes there: GitOps tools do.
+pub(super) const LOOKS: &[Rule] = &[
+    Rule {
+        why: "Whether this is the management cluster of a cluster: its namespace is never pruned.",
+        group: "",
+        resources: &["namespaces"],
+        names: &[],
+        verbs: &["get"],
+    },
+    Rule {
+        why: "Whether the Cluster is there and may be pruned, and what of it is left while it is deleted.",
+        group: "cluster.x-k8s.io",
+        resources: &["clusters", "machinedeployments", "machines", "machinesets"],
+        names: &[],
+        verbs: LOOK,
+    },
+    Rule {
+        why: "The same of the control plane.",
+        group: "controlplane.cluster.x-k8s.io",
+        resources: &["kubeadmcontrolplanes"],
+        names: &[],
+        verbs: LOOK,
+    },
+    Rule {
+        why: "The same of the infrastructure, and the values that the provider allocated where they are delegated to it.",
+        group: GROUP,
+        resources: &["metalstackclusters", "metalstackfirewalldeployments", "metalstackmachines"],
+        names: &[],
+        verbs: LOOK,
+    },
+];
+
+const LOOK: &[&str] = &["get", "list"];
+
+/// ClusterRole and ClusterRoleBinding of the engine.
+pub(super) fn engine() -> [Manifest; 2] {
+    let about = "For an engine that runs elsewhere, bind it to the user of its kubeconfig.";
+    [
+        Manifest::new(about, role(ENGINE, "ClusterRole", None, LOOKS)).with_rules(reasons(LOOKS)),
+        Manifest::new("", binding(ENGINE, "ClusterRole", None, ENGINE_NAMESPACE)),
+    ]
+}
+
 /// ClusterRole, ClusterRoleBinding, Role, RoleBinding.
 pub(super) fn provider(options: &Options) -> [Manifest; 4] {
     let namespace = Some(options.namespace.as_str());
     [
-        Manifest::new("", role("ClusterRole", None, EVERYWHERE)).with_rules(reasons(EVERYWHERE)),
-        Manifest::new("", binding("ClusterRole", None, options)),
-        Manifest::new("", role("Role", namespace, AT_HOME)).with_rules(reasons(AT_HOME)),
-        Manifest::new("", binding("Role", namespace, options)),
+        Manifest::new("", role(PROVIDER, "ClusterRole", None, EVERYWHERE)).with_rules(reasons(EVERYWHERE)),
+        Manifest::new("", binding(PROVIDER, "ClusterRole", None, &options.namespace)),
+        Manifest::new("", role(PROVIDER, "Role", namespace, AT_HOME)).with_rules(reasons(AT_HOME)),
+        Manifest::new("", binding(PROVIDER, "Role", namespace, &options.namespace)),
     ]
 }
 
@@ -142,7 +186,7 @@ fn reasons(rules: &[Rule]) -> Vec<&'static str> {
     rules.iter().map(|rule| rule.why).collect()
 }
 
-fn role(kind: &str, namespace: Option<&str>, rules: &[Rule]) -> Value {
+fn role(part: Part, kind: &str, namespace: Option<&str>, rules: &[Rule]) -> Value {
     let rule = |rule: &Rule| {
         let Rule { why: _, group, resources, names, verbs } = rule;
         let mut object = json!({"apiGroups": [group], "resources": resources});
@@ -155,28 +199,28 @@ fn role(kind: &str, namespace: Option<&str>, rules: &[Rule]) -> Value {
     json!({
         "apiVersion": API,
         "kind": kind,
-        "metadata": metadata(namespace),
+        "metadata": metadata(part, namespace),
         "rules": rules.iter().map(rule).collect::<Vec<_>>(),
     })
 }
 
-fn binding(role: &str, namespace: Option<&str>, options: &Options) -> Value {
+fn binding(part: Part, role: &str, namespace: Option<&str>, home: &str) -> Value {
     json!({
         "apiVersion": API,
         "kind": format!("{role}Binding"),
-        "metadata": metadata(namespace),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": PROVIDER.name},
-        "subjects": [{"kind": "ServiceAccount", "name": PROVIDER.name, "namespace": options.namespace}],
+        "metadata": metadata(part, namespace),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": part.name},
+        "subjects": [{"kind": "ServiceAccount", "name": part.name, "namespace": home}],
     })
 }
 
 const API: &str = "rbac.authorization.k8s.io/v1";
 
-fn metadata(namespace: Option<&str>) -> Value {
-    let mut metadata = json!({"name": PROVIDER.name});
+fn metadata(part: Part, namespace: Option<&str>) -> Value {
+    let mut metadata = json!({"name": part.name});
     if let Some(namespace) = namespace {
         metadata["namespace"] = json!(namespace);
     }
-    metadata["labels"] = PROVIDER.labels();
+    metadata["labels"] = part.labels();
     metadata
 }

@@ -1,6 +1,6 @@
 //! What is installed is narrow, hardened, and the same everywhere.
 
-use super::rights::{AT_HOME, EVERYWHERE, Rule};
+use super::rights::{AT_HOME, EVERYWHERE, LOOKS, Rule};
 use super::{CREDENTIALS, Options, PROVIDER, engine, files, provider, yaml};
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -62,6 +62,26 @@ fn the_provider_has_the_rights_it_needs_and_no_other() {
     .into_iter()
     .collect();
     assert_eq!(grants(AT_HOME), at_home);
+}
+
+#[test]
+fn the_engine_may_only_look_and_only_where_a_component_lets_it() {
+    for (what, verb) in grants(LOOKS) {
+        assert!(["get", "list"].contains(&verb), "{verb} {what}");
+        assert!(!what.contains("secrets") && !what.contains('*'), "{what}");
+    }
+    let all = files();
+    let of = |path: &str| documents(&all.iter().find(|(known, _)| known == path).unwrap().1);
+    let rights = of("components/management-access/rights.yaml");
+    assert_eq!((of_kind(&rights, "ClusterRole").len(), of_kind(&rights, "ClusterRoleBinding").len()), (1, 1));
+    assert_eq!(rights[1]["subjects"][0]["name"], "ferrofleet-engine");
+    let component = &of("components/management-access/kustomization.yaml")[0];
+    let patch = component["patches"][0]["patch"].as_str().unwrap();
+    assert!(patch.contains("/spec/template/spec/automountServiceAccountToken\n  value: true"), "{patch}");
+    // What it patches is there.
+    let deployment = &of("base/engine/deployment.yaml")[0];
+    assert_eq!(component["patches"][0]["target"]["name"], deployment["metadata"]["name"]);
+    assert_eq!(deployment["spec"]["template"]["spec"]["automountServiceAccountToken"], false);
 }
 
 #[test]
