@@ -14,12 +14,12 @@ mod weather;
 mod world;
 
 pub use checker::{Checker, Thing, Violation};
-pub use facts::{Facts, Files, Named};
+pub use facts::Files;
 
 use std::fmt;
 
 /// What a run that held came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub commits: usize,
     pub allocated: usize,
@@ -27,6 +27,7 @@ pub struct Held {
     pub deaths: usize,
     /// Seconds on the simulated clock.
     pub seconds: u64,
+    pub log: Vec<String>,
 }
 
 /// A run that did not hold, with all that happened.

@@ -15,9 +15,7 @@ fn main() {
     if std::env::args().any(|a| a == "--test") {
         return;
     }
-    let number = |name: &str, default| {
-        std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
-    };
+    let number = |name: &str, default| std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"));
     let (from, seeds) = (number("FROM", 0), number("SEEDS", SEEDS));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(from);
@@ -50,8 +48,12 @@ fn main() {
         }
     });
     let (took, failed) = (began.elapsed(), failed.into_inner());
-    let Held { commits, allocated, freed, deaths, seconds } = sum.into_inner().expect("no panic while it was held");
+    let Held { commits, allocated, freed, deaths, seconds, log: _ } =
+        sum.into_inner().expect("no panic while it was held");
     println!("{seeds} seeds in {took:.1?} on {threads} threads: {failed} did not hold");
-    println!("{commits} commits, {allocated} allocated, {freed} freed, {deaths} deaths, {} simulated hours", seconds / 3600);
+    println!(
+        "{commits} commits, {allocated} allocated, {freed} freed, {deaths} deaths, {} simulated hours",
+        seconds / 3600
+    );
     assert_eq!(failed, 0, "each seed that did not hold says why above");
 }

@@ -13,7 +13,7 @@ const FAILURES_MAX: usize = 3;
 fn every_seed_holds() {
     if let Some(seed) = one_seed() {
         match run(seed) {
-            Ok(held) => println!("seed {seed} holds: {held:?}"),
+            Ok(held) => println!("{}\nseed {seed} holds", held.log.join("\n")),
             Err(failure) => panic!("{failure}"),
         }
         return;

@@ -84,7 +84,7 @@ struct Leaving {
 }
 
 /// The books.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Checker {
     memo: Memo,
     /// Files of people, as they pushed them.
@@ -103,7 +103,7 @@ pub struct Checker {
 
 impl Checker {
     /// People's own commit: what it says is what they want.
-    pub fn people_pushed(&mut self, files: &Files, seconds: u64) -> Result<(), Violation> {
+    pub fn people_pushed(&mut self, files: &Files, seconds: u64) {
         self.people = people(files);
         let facts = Facts::of(files, &mut self.memo);
         let known: BTreeSet<String> = self.leaving.keys().chain(facts.definitions.keys()).cloned().collect();
@@ -120,7 +120,6 @@ impl Checker {
             leaving.is_defined = is_defined;
         }
         self.facts = facts;
-        Ok(())
     }
 
     /// An engine's commit, and whether it descends from what the branch was.
@@ -169,7 +168,11 @@ impl Checker {
             let slots = [("network", &output.network), ("vip", &output.vip), ("firewall", &output.firewall)];
             for (slot, written) in slots {
                 let locked: Vec<_> = locks.iter().filter_map(|l| l.named.get(slot).map(|n| &n.value)).collect();
-                if let Some(written) = written.as_ref().filter(|w| !locked.is_empty() && !locked.contains(w)) {
+                // R5: the output may go on naming the firewall of before.
+                let before = self.facts.outputs.get(cluster).and_then(|o| o.firewall.as_ref());
+                let is_old = slot == "firewall" && written.as_ref() == before;
+                let names = written.as_ref().filter(|w| !locked.is_empty() && !locked.contains(w));
+                if let Some(written) = names.filter(|_| !is_old) {
                     return violated("I1", format!("{slot} of {cluster}: output {written}, lock {locked:?}"));
                 }
             }
@@ -314,8 +317,7 @@ impl Checker {
         let Some(locks) = facts.locks.get(cluster) else {
             let kept = facts.tombstones.get(cluster).cloned().unwrap_or_default();
             let leaked = own.iter().find(|thing| !kept.values().any(|named| thing.is(named)));
-            let is_expected = facts.definitions.contains_key(cluster) && excused.contains(cluster);
-            return match leaked.filter(|_| !is_expected) {
+            return match leaked.filter(|_| !excused.contains(cluster)) {
                 Some(thing) => violated("I2", format!("{} {} of {cluster} was never freed", thing.kind, thing.id)),
                 None => Ok(()),
             };
@@ -334,8 +336,14 @@ impl Checker {
         for (slot, named) in locks.iter().flat_map(|lock| &lock.named) {
             let is_there = things.iter().any(|thing| thing.is(named));
             let is_said = locks.iter().any(|lock| lock.problems.iter().any(|p| p.ends_with("Lost")));
-            if !is_there && !is_said {
-                return violated("I5", format!("{slot} {} of {cluster} is gone, and no condition says so", named.value));
+            // A firewall is replaced where somebody wants the cluster and can be understood (R4).
+            let is_wanted = facts.definitions.get(cluster).is_some_and(|all| all.iter().all(|d| !d.is_paused));
+            let is_left = slot == "firewall" && (!is_wanted || excused.contains(cluster));
+            if !is_there && !is_said && !is_left {
+                return violated(
+                    "I5",
+                    format!("{slot} {} of {cluster} is gone, and no condition says so", named.value),
+                );
             }
         }
         Ok(())
@@ -349,7 +357,8 @@ fn people(files: &Files) -> BTreeMap<String, Id> {
 /// I6: whatever else is broken, this one has all it needs.
 fn complete(cluster: &str, facts: &Facts) -> Result<(), Violation> {
     let locks = facts.locks.get(cluster).map(Vec::as_slice).unwrap_or_default();
-    let missing = ["network", "vip", "firewall"].into_iter().find(|slot| !locks.iter().any(|l| l.named.contains_key(*slot)));
+    let missing =
+        ["network", "vip", "firewall"].into_iter().find(|slot| !locks.iter().any(|l| l.named.contains_key(*slot)));
     if let Some(slot) = missing {
         return violated("I6", format!("{cluster} has no {slot}"));
     }

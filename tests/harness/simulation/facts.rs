@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// A blob.
-pub type Id = [u8; 20];
+pub(super) type Id = [u8; 20];
 
 /// The files of one commit; bytes are read when somebody asks.
 pub struct Files {
@@ -15,7 +16,7 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn new(ids: BTreeMap<String, Id>, read: impl Fn(&str) -> Vec<u8> + 'static) -> Self {
+    pub(super) fn new(ids: BTreeMap<String, Id>, read: impl Fn(&str) -> Vec<u8> + 'static) -> Self {
         Self { ids, read: Box::new(read) }
     }
 
@@ -33,18 +34,18 @@ impl Files {
         Self::new(ids, move |path| texts[path].clone().into_bytes())
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&String, &Id)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Id)> {
         self.ids.iter()
     }
 
-    pub fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         String::from_utf8_lossy(&(self.read)(path)).into_owned()
     }
 }
 
 /// Documents that were read before, by blob.
-#[derive(Default)]
-pub struct Memo(HashMap<Id, Arc<Vec<Value>>>);
+#[derive(Debug, Default)]
+pub(super) struct Memo(HashMap<Id, Arc<Vec<Value>>>);
 
 impl Memo {
     /// The documents of a file; None where it is no YAML.
@@ -69,7 +70,7 @@ fn documents(text: &str) -> Vec<Value> {
 
 /// What a lock, a tombstone or the output names for a slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
+pub(super) struct Named {
     pub value: String,
     /// Of the address or machine; the network's own id.
     pub allocation: String,
@@ -77,7 +78,7 @@ pub struct Named {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Definition {
+pub(super) struct Definition {
     pub path: String,
     pub is_confirmed: bool,
     pub is_paused: bool,
@@ -86,7 +87,7 @@ pub struct Definition {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Lock {
+pub(super) struct Lock {
     pub path: String,
     /// By `network`, `vip`, `firewall`, `egress.<network>`.
     pub named: BTreeMap<String, Named>,
@@ -97,7 +98,7 @@ pub struct Lock {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Output {
+pub(super) struct Output {
     pub network: Option<String>,
     pub vip: Option<String>,
     pub firewall: Option<String>,
@@ -107,7 +108,7 @@ pub struct Output {
 
 /// What one commit says, by cluster.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub(super) struct Facts {
     pub definitions: BTreeMap<String, Vec<Definition>>,
     /// Definitions that nobody can read.
     pub unreadable: Vec<String>,
@@ -117,13 +118,13 @@ pub struct Facts {
 }
 
 /// Whether a path is the engine's to write.
-pub fn is_engines(path: &str) -> bool {
+pub(super) fn is_engines(path: &str) -> bool {
     let begins = ["rendered/", "tombstones/", "gitops/argocd/", "gitops/flux/"];
     path.rsplit('/').next() == Some("cluster.lock.yaml") || begins.iter().any(|folder| path.starts_with(folder))
 }
 
 impl Facts {
-    pub fn of(files: &Files, memo: &mut Memo) -> Self {
+    pub(super) fn of(files: &Files, memo: &mut Memo) -> Self {
         let mut facts = Self::default();
         // A change of these may change the machines of all.
         let shared: String =
@@ -244,7 +245,8 @@ fn named(values: &Value) -> BTreeMap<String, Named> {
         Some(Named { value: id.to_owned(), allocation: allocation.to_owned(), is_adopted })
     };
     let mut found = BTreeMap::new();
-    let mut put = |slot: String, named: Option<Named>| named.into_iter().for_each(|n| drop(found.insert(slot.clone(), n)));
+    let mut put =
+        |slot: String, named: Option<Named>| named.into_iter().for_each(|n| drop(found.insert(slot.clone(), n)));
     put("network".to_owned(), one(&values["nodeNetwork"], "id"));
     put("vip".to_owned(), one(&values["vip"], "address"));
     put("firewall".to_owned(), one(&values["firewall"], "id"));
@@ -252,4 +254,10 @@ fn named(values: &Value) -> BTreeMap<String, Named> {
         put(format!("egress.{}", egress["network"].as_str().unwrap_or_default()), one(egress, "address"));
     }
     found
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.ids.keys()).finish()
+    }
 }

@@ -229,6 +229,10 @@ impl People {
         let fitting: Vec<usize> = (0..self.definitions.len()).filter(|at| fits(&self.definitions[*at])).collect();
         let Some(at) = rng.choice(fitting) else { return };
         let definition = self.definitions.remove(at);
+        // Neither file nor lock may be in what is left of the history: then its resources are orphans.
+        if self.is_rewritten && !is_confirmed {
+            self.excused.insert(format!("default.{}", definition.name));
+        }
         let changes = Changes::from([(definition.path(), None)]);
         self.gone.push(definition);
         self.push(if is_confirmed { "Delete it" } else { "Forget it" }, &changes);

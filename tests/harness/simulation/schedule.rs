@@ -164,6 +164,7 @@ impl Run {
             return Err(Box::new(Failure { seed, why, log: std::mem::take(&mut state.log) }));
         }
         let (commits, allocated, freed) = (state.commits, state.allocated, state.freed);
-        Ok(Held { commits, allocated, freed, deaths: self.deaths, seconds })
+        let log = std::mem::take(&mut state.log);
+        Ok(Held { commits, allocated, freed, deaths: self.deaths, seconds, log })
     }
 }

@@ -19,6 +19,8 @@ pub(super) const PROJECT: &str = "00000000-0000-0000-0000-000000000001";
 const EPOCH: &str = "2026-11-01T08:00:00Z";
 /// A person's, free to adopt.
 pub(super) const ADOPTABLE: &str = "198.18.0.77";
+/// What no life needs: an engine that takes more steps never rests.
+const STEPS_MAX: usize = 40_000;
 /// A file is read up to this size.
 const FILE_BYTES_MAX: usize = 4 << 20;
 
@@ -47,6 +49,7 @@ pub(super) struct State {
     pub(super) freed: usize,
     /// Writes that metal-api was asked for.
     pub(super) writes: usize,
+    steps: usize,
     moves_seen: usize,
     calls_seen: u64,
 }
@@ -79,6 +82,7 @@ impl World {
             allocated: 0,
             freed: 0,
             writes: 0,
+            steps: 0,
             moves_seen: 0,
             calls_seen: 0,
         };
@@ -113,7 +117,18 @@ impl World {
     }
 
     pub(super) async fn pause(&self) {
-        let wait = latency(&mut self.state().rng);
+        let (wait, steps) = {
+            let mut state = self.state();
+            state.steps += 1;
+            (latency(&mut state.rng), state.steps)
+        };
+        if steps == STEPS_MAX {
+            self.fail("I4: the engines never rest".to_owned());
+        }
+        // Nothing that happens after a violation says more.
+        if self.is_over() {
+            std::future::pending::<()>().await;
+        }
         tokio::time::sleep(wait).await;
     }
 
@@ -167,7 +182,8 @@ impl World {
                 state.commits += 1;
                 state.checker.engine_pushed(&files, descends)
             } else {
-                state.checker.people_pushed(&files, seconds)
+                state.checker.people_pushed(&files, seconds);
+                Ok(())
             };
             drop(state);
             if let Err(violation) = seen {
@@ -301,4 +317,3 @@ pub(super) fn answer(world: &World, asked: &metal_api::Asked) -> metal_api::Told
     world.look();
     told
 }
-
