@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail it")]
 
 mod crds;
+mod day_two;
 mod demo;
 mod diff;
 mod explain;

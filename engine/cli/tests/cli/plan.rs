@@ -52,6 +52,20 @@ fn pending_then_nothing_then_a_file() {
     assert!(edited.contains("0 to allocate"), "{edited}");
     push(home, "More");
     assert_eq!(plan(&["--repo", &url]).expect(2).stdout, edited);
+    let lines = plan(&["f", "--diff"]).expect(2).stdout;
+    assert!(lines.contains("\n-  replicas: 1\n+  replicas: 3\n"), "{lines}");
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&plan(&[&["f", "-o", "json"], args].concat()).expect(2).stdout).unwrap()
+    };
+    let file = |json: &serde_json::Value| {
+        let files = json["files"].as_array().unwrap().clone();
+        files.into_iter().find(|file| file["path"].as_str().unwrap().ends_with("control-plane.yaml")).unwrap()
+    };
+    let bare = file(&json(&[]));
+    assert_eq!((&bare["change"], &bare["added"], bare.get("diff")), (&"write".into(), &1.into(), None));
+    assert!(file(&json(&["--diff"]))["diff"].as_str().unwrap().contains("+  replicas: 3"));
+    let comment = plan(&["f", "-o", "markdown"]).expect(2).stdout;
+    assert!(comment.contains("| default.shop |") && !comment.contains("metal-admin"), "{comment}");
 }
 
 #[test]
@@ -81,5 +95,6 @@ fn a_metal_api_that_is_down_makes_a_plan_incomplete() {
         }
     }
     let failed = output(sim.command(home).args(["plan", "--repo", &url])).expect(1);
+    assert!(failed.stdout.starts_with("INCOMPLETE: "), "{}", failed.stdout);
     assert!(failed.stdout.contains("incomplete"), "{}", failed.stdout);
 }
