@@ -9,6 +9,31 @@ use model::request::{FreeReason, Resource};
 use model::{Digest, Slot, tags};
 use proptest::prelude::*;
 
+#[test]
+fn i12_firewalls_of_others_count_for_nothing() {
+    let mut world = World::new();
+    let machine = world.add(2, 2, 60);
+    machine.phoned_home = true;
+    machine.tags = machine.tags.clone().with(tags::FLEET, "other");
+    assert_eq!((world.firewall(), world.frees()), (vec!["keep firewall.1".to_owned()], vec![]));
+    project(&mut world.have).firewalls.pop();
+    let other = model::ProjectId::parse("00000000-0000-0000-0000-000000000009").unwrap();
+    world.add(2, 2, 60).phoned_home = true;
+    let machine = project(&mut world.have).firewalls.pop().unwrap();
+    world.have.projects.entry(other).or_default().firewalls.push(machine);
+    assert_eq!((world.firewall(), world.frees()), (vec!["keep firewall.1".to_owned()], vec![]));
+}
+
+#[test]
+fn a_gap_decides_nothing() {
+    let mut world = World::new();
+    world.resize("c1-large-x86");
+    world.add(2, 2, 60).phoned_home = true;
+    let (kind, why) = ("firewalls", model::metal::GapReason::Unreachable);
+    world.have.gaps.push(model::metal::Gap { project: Some(project_id()), kind, why, message: String::new() });
+    assert_eq!((world.firewall(), world.frees()), (vec!["keep firewall.1".to_owned()], vec![]));
+}
+
 #[derive(Clone, Debug)]
 struct Any {
     generation: u32,
