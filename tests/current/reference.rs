@@ -29,6 +29,7 @@ fn pages() -> Vec<(String, String)> {
         ("conditions.md", words::conditions()),
         ("provider-conditions.md", words::provider()),
         ("rules.md", words::rules()),
+        ("changing-a-field.md", words::changes()),
     ];
     kinds.chain(words.map(|(name, text)| (name.to_owned(), text))).collect()
 }

@@ -46,6 +46,22 @@ pub(crate) fn provider() -> String {
     out
 }
 
+/// What a change of each field of a definition does.
+pub(crate) fn changes() -> String {
+    let mut out = format!(
+        "{GENERATED}# Changing a field\n\n\
+         What a change of a [ClusterDefinition](clusterdefinition.md) does to a cluster that has a complete lock. What replaces\n\
+         machines or the firewall is done only where `rollout.allowReplacement` is `always`; what is immutable is refused with\n\
+         `Immutable`. A policy, an overlay, a stage or the fleet that changes the value changes it all the same.\n\
+         [Change a cluster](../src/guides/changing-a-cluster.md) has the steps.\n\n\
+         | field | a change | what else |\n|---|---|---|\n"
+    );
+    for fleet::Change { field, mutability, says } in fleet::CHANGES {
+        out += &format!("| `{field}` | {mutability} | {} |\n", cell(says));
+    }
+    out
+}
+
 /// Every rule that a finding can name.
 pub(crate) fn rules() -> String {
     let mut out = format!(
