@@ -44,6 +44,25 @@ impl Usage {
     }
 }
 
+/// What was asked for makes no sense as things stand, with what to do instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct Refused {
+    what: String,
+    hint: String,
+}
+
+impl Refused {
+    pub(crate) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: hint.into() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
 /// Says on stderr why a command failed, and gives its code. A reader that went away (`| head`) is no failure.
 pub(crate) fn failed(error: &anyhow::Error) -> Exit {
     if error
@@ -54,6 +73,9 @@ pub(crate) fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     crate::output::talk::error(error);
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        crate::output::talk::hint(&refused.hint);
+    }
     match error.downcast_ref::<Usage>() {
         Some(usage) => {
             crate::output::talk::hint(usage.hint());

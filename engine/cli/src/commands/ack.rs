@@ -2,7 +2,7 @@
 
 use super::answer::{self, AuthorArgs};
 use crate::args::{AccessArgs, RepoArgs};
-use crate::exit::{Exit, Usage};
+use crate::exit::{Exit, Refused, Usage};
 use crate::output::status::mend;
 use crate::source::Remote;
 use crate::words;
@@ -28,8 +28,9 @@ pub(crate) struct AckArgs {
     /// Of what: a cluster, a project, the fleet or a place [default: the only one that has the condition]
     #[arg(value_name = "SUBJECT")]
     subject: Option<String>,
-    /// Also when the condition is not seen now
-    #[arg(long, requires = "subject")]
+    /// Also when the condition is not seen from here: this machine's cache may never have seen the missing commit of
+    /// HistoryRewritten
+    #[arg(long)]
     force: bool,
     #[command(flatten)]
     author: AuthorArgs,
@@ -49,7 +50,8 @@ pub(crate) async fn ack(args: AckArgs) -> anyhow::Result<Exit> {
     let mut remote = Remote::open("ack", &args.repo, &AccessArgs::default())?;
     let subject = match (&args.subject, args.force) {
         (Some(subject), true) => subject.clone(),
-        (subject, _) => {
+        (None, true) => of_fleet(&mut remote, condition).await?,
+        (subject, false) => {
             if !remote.has_metal && condition != OUTPUT_LOST {
                 return Err(crate::wiring::none_named().into());
             }
@@ -59,6 +61,13 @@ pub(crate) async fn ack(args: AckArgs) -> anyhow::Result<Exit> {
     };
     let answer = Answer::Ack { condition: condition.to_owned(), subject };
     answer::give(&mut remote, answer, author).await
+}
+
+/// What concerns the whole fleet needs no subject.
+async fn of_fleet(remote: &mut Remote, condition: &str) -> anyhow::Result<String> {
+    let fleet = remote.engine.read().await?.want.fleet.map(|fleet| fleet.metadata.name.to_string());
+    let fleet = fleet.filter(|_| condition == Reason::HistoryRewritten.as_str());
+    fleet.ok_or_else(|| Usage::new(format!("{condition} of what?"), "name the subject after the condition").into())
 }
 
 /// Other conditions are answered by other means.
@@ -136,23 +145,27 @@ fn seen_in(planned: &Planned, fleet: Option<String>) -> Seen {
 }
 
 /// The subject that is accepted.
-fn chosen(condition: &str, named: Option<&str>, seen: &Seen) -> Result<String, Usage> {
+fn chosen(condition: &str, named: Option<&str>, seen: &Seen) -> Result<String, Refused> {
     let none = Subjects::default();
     let Subjects { main, others } = seen.get(condition).unwrap_or(&none);
     if main.is_empty() && others.is_empty() {
         let there: Vec<_> = seen.keys().copied().collect();
         let hint = match &there[..] {
+            [] if condition == Reason::HistoryRewritten.as_str() => {
+                "nothing of it is seen from here; if the engine says so, say --force: its cache may know more"
+                    .to_owned()
+            }
             [] => "there is nothing to acknowledge; `ferrofleet status` shows where the clusters stand".to_owned(),
             some => format!("to be acknowledged now: {}; --force says it all the same", some.join(", ")),
         };
-        return Err(Usage::new(format!("nothing is {condition} now"), hint));
+        return Err(Refused::new(format!("nothing is {condition} now"), hint));
     }
     let offered = || main.iter().cloned().collect::<Vec<_>>().join(", ");
     let Some(named) = named else {
         let mut all = main.iter();
         return match (all.next(), all.next()) {
             (Some(only), None) => Ok(only.clone()),
-            _ => Err(Usage::new(format!("several are {condition}"), format!("name one of {}", offered()))),
+            _ => Err(Refused::new(format!("several are {condition}"), format!("name one of {}", offered()))),
         };
     };
     let mut known = main.iter().chain(others);
@@ -162,7 +175,7 @@ fn chosen(condition: &str, named: Option<&str>, seen: &Seen) -> Result<String, U
     };
     known.find(is_named).cloned().ok_or_else(|| {
         let what = format!("{named} is not {condition} now");
-        Usage::new(what, format!("{condition} now: {}; --force says it all the same", offered()))
+        Refused::new(what, format!("{condition} now: {}; --force says it all the same", offered()))
     })
 }
 
@@ -221,6 +234,8 @@ mod tests {
         assert!(other.hint().contains(project), "{}", other.hint());
         let nothing = chosen("Suspect", None, &Seen::new()).unwrap_err();
         assert!(nothing.hint().starts_with("there is nothing to acknowledge"), "{}", nothing.hint());
+        let elsewhere = chosen("HistoryRewritten", None, &Seen::new()).unwrap_err();
+        assert!(elsewhere.hint().contains("--force"), "{}", elsewhere.hint());
     }
 
     #[test]

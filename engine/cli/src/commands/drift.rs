@@ -67,6 +67,7 @@ impl Drift {
         let is_duplicate = |free: &model::request::Free| match free.why {
             model::request::FreeReason::Duplicate { .. } => true,
             model::request::FreeReason::Replaced { .. }
+            | model::request::FreeReason::Unwanted
             | model::request::FreeReason::Leftover
             | model::request::FreeReason::Deletion
             | model::request::FreeReason::Orphan => false,

@@ -1,7 +1,7 @@
 //! `ferrofleet orphans`: marked resources that no definition and no lock names, and freeing those of one cluster.
 
 use crate::args::{AccessArgs, Format, RepoArgs};
-use crate::exit::{Exit, Usage};
+use crate::exit::{Exit, Refused, Usage};
 use crate::output::{self, count, plain, styles, table::Table, talk};
 use crate::source::Remote;
 use crate::words;
@@ -77,14 +77,14 @@ pub(crate) async fn orphans(args: OrphansArgs) -> anyhow::Result<Exit> {
     Ok(if freed.len() == ids.len() && freed.iter().all(is_gone) { Exit::Done } else { Exit::Failed })
 }
 
-fn of_cluster<'a>(orphans: &'a [Orphan], cluster: &str) -> Result<Vec<&'a Orphan>, Usage> {
+fn of_cluster<'a>(orphans: &'a [Orphan], cluster: &str) -> Result<Vec<&'a Orphan>, Refused> {
     let found: Vec<_> = orphans.iter().filter(|orphan| orphan.cluster == cluster).collect();
     if !found.is_empty() {
         return Ok(found);
     }
     let known: BTreeSet<_> = orphans.iter().map(|orphan| orphan.cluster.as_str()).collect();
     let hint = words::hint(cluster, known, "`ferrofleet orphans` lists what there is");
-    Err(Usage::new(format!("there are no orphans of a cluster {cluster}"), hint))
+    Err(Refused::new(format!("there are no orphans of a cluster {cluster}"), hint))
 }
 
 /// Freeing cannot be taken back: the name is typed, or given a second time.

@@ -2,7 +2,7 @@
 
 use super::answer::{self, AuthorArgs};
 use crate::args::{AccessArgs, RepoArgs};
-use crate::exit::{Exit, Usage};
+use crate::exit::{Exit, Refused};
 use crate::source::Remote;
 use ::plan::{Loss, Recover};
 use clap::Args;
@@ -58,19 +58,19 @@ fn may_be_recovered(
     slot: &Slot,
     losses: &[Loss],
     force: bool,
-) -> Result<(), Usage> {
+) -> Result<(), Refused> {
     if let Slot::Firewall(_) = slot {
         let hint = "nothing has to be done: the engine replaces a firewall that is gone or dead by itself";
-        return Err(Usage::new("a firewall is not recovered", hint));
+        return Err(Refused::new("a firewall is not recovered", hint));
     }
     let Some((id, origin)) = lock.and_then(|lock| value(&lock.values, slot)) else {
         let hint =
             "the lock names none, so the engine allocates one by itself; `ferrofleet status CLUSTER` says why not";
-        return Err(Usage::new(format!("{cluster} has no {slot} that could be lost"), hint));
+        return Err(Refused::new(format!("{cluster} has no {slot} that could be lost"), hint));
     };
     if origin == Origin::Adopted {
         let hint = "write the id of another one in the definition, or put this one back";
-        return Err(Usage::new(format!("{slot} `{id}` was adopted, and what was adopted is never allocated"), hint));
+        return Err(Refused::new(format!("{slot} `{id}` was adopted, and what was adopted is never allocated"), hint));
     }
     let loss = losses.iter().find(|loss| loss.cluster == *cluster && loss.slot == *slot);
     // The engine concluded it and said so in Git; one look of this command never does (R15).
@@ -80,13 +80,13 @@ fn may_be_recovered(
     match loss {
         _ if force || is_said => Ok(()),
         Some(loss) if loss.is_concluded() => Ok(()),
-        Some(_) => Err(Usage::new(
+        Some(_) => Err(Refused::new(
             format!(
                 "{slot} `{id}` of {cluster} is missing in this reading of metal-api, and one reading concludes nothing"
             ),
             "wait until the engine has concluded it and status says Lost, or say --force if you know that it is gone",
         )),
-        None => Err(Usage::new(
+        None => Err(Refused::new(
             format!("{slot} `{id}` of {cluster} is not lost"),
             "there is nothing to recover; `ferrofleet drift` shows what is",
         )),

@@ -91,7 +91,7 @@ fn drift_is_what_people_changed_and_orphans_are_what_nobody_names() {
     output(sim.command(home).args(["run", "--once", "--repo", &url])).expect(0);
     run(&["drift"]).expect(0);
     // What a lock names is no orphan, whoever confirms.
-    let none = run(&["orphans", "--free", "default.shop", "--confirm", "default.shop"]).expect(64).stderr;
+    let none = run(&["orphans", "--free", "default.shop", "--confirm", "default.shop"]).expect(1).stderr;
     assert!(none.contains("there are no orphans of a cluster default.shop"), "{none}");
 }
 
@@ -103,13 +103,13 @@ fn answers_only_to_what_is_so() {
     let ada = ["--author", "Ada <ada@example.com>", "--repo", &url];
     let run = |args: &[&str]| output(sim.command(home).args(args).args(ada));
     let before = git(home, &["-C", "fleet.git", "rev-parse", "main"]);
-    let nothing = run(&["ack", "Suspect"]).expect(64).stderr;
+    let nothing = run(&["ack", "Suspect"]).expect(1).stderr;
     assert!(nothing.contains("hint: there is nothing to acknowledge"), "{nothing}");
     let other = run(&["ack", "Lost"]).expect(64).stderr;
     assert!(other.contains("ferrofleet recover"), "{other}");
-    let kept = run(&["recover", "shop", "--slot", "vip"]).expect(64).stderr;
+    let kept = run(&["recover", "shop", "--slot", "vip"]).expect(1).stderr;
     assert!(kept.contains("is not lost"), "{kept}");
-    let firewall = run(&["recover", "shop", "--slot", "firewall.1"]).expect(64).stderr;
+    let firewall = run(&["recover", "shop", "--slot", "firewall.1"]).expect(1).stderr;
     assert!(firewall.contains("by itself"), "{firewall}");
     run(&["recover", "shop", "--slot", "network.x"]).expect(64);
     let nobody = output(sim.command(home).args(["ack", "Suspect", "x", "--force", "--repo", &url])).expect(64).stderr;
@@ -118,7 +118,10 @@ fn answers_only_to_what_is_so() {
     let said = run(&["recover", "shop", "--slot", "vip", "--force"]).expect(0).stdout;
     assert!(said.contains("Recover the vip of default.shop"), "{said}");
     let log = git(home, &["-C", "fleet.git", "log", "-1", "--format=%an <%ae>%n%B", "main"]);
-    assert!(log.starts_with("Ada <ada@example.com>\n") && log.contains("Fleet-Recover: same vip default.shop "), "{log}");
+    assert!(
+        log.starts_with("Ada <ada@example.com>\n") && log.contains("Fleet-Recover: same vip default.shop "),
+        "{log}"
+    );
     assert_eq!(git(home, &["-C", "fleet.git", "diff", "--stat", before.trim(), "main"]), "");
 }
 

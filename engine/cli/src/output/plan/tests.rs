@@ -47,6 +47,7 @@ fn report() -> Report {
         notes: Vec::new(),
         lost: Vec::new(),
         drops_successor: false,
+        frees: Vec::new(),
     };
     plan.clusters.insert(id("default.shop"), cluster(steps, None));
     let reason = Reason::FirewallReplacing;

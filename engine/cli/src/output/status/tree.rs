@@ -39,6 +39,7 @@ impl Node {
         let bar = if self.below.is_empty() { " " } else { "│" };
         for (i, line) in lines.iter().enumerate() {
             let text = match i {
+                0 if first.is_empty() => format!("{}{gap}{line}", self.head),
                 0 => format!("{}{}{gap}{line}", styles::dim(first), self.head),
                 _ => {
                     let pad = indent.saturating_sub(rest.chars().count() + 1);
