@@ -72,6 +72,7 @@ fn want(tree: &Tree, documents: &Documents, memo: &mut Memo, issues: &mut Vec<Is
     let clusters: Vec<Cluster<'_>> = defined.iter().filter_map(|d| resolving.resolve(d, issues)).collect();
     rules::overlays_unused(&documents.overlays, &clusters, clusters.len() == defined.len(), issues);
     let mut orphans = locks.orphans(documents, &defined, &clusters, issues);
+    let unresolved = locks.unresolved(documents, &defined, &clusters);
     let hosts = defined.iter().map(|d| d.home.id.name().as_str()).collect();
     rules::fleet(fleet, &hosts, &mut Report::of(issues, "fleet.yaml"));
     crate::topology::cycles(fleet, &clusters, issues);
@@ -84,7 +85,7 @@ fn want(tree: &Tree, documents: &Documents, memo: &mut Memo, issues: &mut Vec<Is
     rules::orphans(&orphans, issues);
     rules::tombstones(&documents.tombstones, &fleet.metadata.name, issues);
     rules::uses(issues);
-    assemble(documents, clusters, orphans, issues)
+    Want { unresolved, ..assemble(documents, clusters, orphans, issues) }
 }
 
 fn assemble(
@@ -105,7 +106,7 @@ fn assemble(
     let mut tombstones = documents.tombstones.clone();
     let name = fleet.as_ref().map(|fleet| &fleet.metadata.name);
     tombstones.retain(|_, (_, tombstone)| Some(&tombstone.identity.fleet) == name);
-    Want { fleet, fleet_is_refused, clusters, orphan_locks, tombstones }
+    Want { fleet, fleet_is_refused, clusters, orphan_locks, tombstones, unresolved: <_>::default() }
 }
 
 /// Whether `fleet.yaml` has an error.

@@ -95,6 +95,8 @@ pub enum FreeReason {
     Duplicate { of: String },
     /// The next generation of the firewall has phoned home (R5).
     Replaced { by: String },
+    /// A firewall that never phoned home, made from settings that nobody wants any more.
+    Unwanted,
     /// Allocated by this process for a cluster that is gone from the tip.
     Leftover,
     /// A confirmed deletion, in its last phase.
@@ -115,6 +117,7 @@ impl std::fmt::Display for FreeReason {
         match self {
             Self::Duplicate { of } => write!(f, "a duplicate, the lock names {of}"),
             Self::Replaced { by } => write!(f, "replaced by {by}"),
+            Self::Unwanted => f.write_str("it never phoned home, and was made from settings that nobody wants any more"),
             Self::Leftover => f.write_str("the definition is gone from the tip"),
             Self::Deletion => f.write_str("the cluster was deleted"),
             Self::Orphan => f.write_str("no definition and no lock names it, and a person wants it freed"),

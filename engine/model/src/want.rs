@@ -29,6 +29,33 @@ pub struct Want {
     pub orphan_locks: BTreeMap<ClusterId, OrphanLock>,
     /// What deleted clusters keep for a while, with the path of the document.
     pub tombstones: BTreeMap<ClusterId, (String, Arc<ClusterTombstone>)>,
+    /// What may be a definition and is none of `clusters`.
+    pub unresolved: Unresolved,
+}
+
+/// Definitions that are there, or may be, and cannot be read or resolved. What lock, tombstone or tags know of such a
+/// cluster is not taken for a removed one's (I9).
+#[derive(Clone, Debug, Default)]
+pub struct Unresolved {
+    /// Of clusters whose id is certain, with their paths.
+    pub ids: BTreeMap<ClusterId, String>,
+    /// Of clusters of which only the name is, with their paths.
+    pub names: BTreeMap<String, String>,
+    /// Why there may be one for any cluster.
+    pub any: Option<String>,
+}
+
+impl Unresolved {
+    /// The definition that names this cluster.
+    pub fn naming(&self, id: &ClusterId) -> Option<&str> {
+        self.ids.get(id).or_else(|| self.names.get(id.name().as_str())).map(String::as_str)
+    }
+
+    /// Why it is not certain that this cluster has no definition.
+    pub fn of(&self, id: &ClusterId) -> Option<String> {
+        let named = self.naming(id).map(|path| format!("{path} is or may be its definition, and cannot be resolved"));
+        named.or_else(|| self.any.clone())
+    }
 }
 
 impl Want {
@@ -483,6 +510,76 @@ pub fn kube_vip_image(version: &str) -> String {
 /// The digest of what a firewall of the engine is made from: another one means another firewall.
 pub fn firewall_inputs(effective: &Effective) -> Digest {
     Digest::of(&(&effective.firewall, &effective.api_port))
+}
+
+/// Lists up to this length are compared in every order; what is longer, as it is written.
+const ORDERED_MAX: usize = 3;
+
+/// Whether these inputs are the ones that are wanted, be it in other words: a default that is written out or left out, or
+/// networks in another order. That is no reason for another firewall.
+pub fn is_firewall_of(effective: &Effective, inputs: &Digest) -> bool {
+    let same = |(firewall, port): (FirewallSpec, Setting<Port>)| Digest::of(&(&firewall, &port)) == *inputs;
+    firewall_inputs(effective) == *inputs || firewall_words(effective).any(same)
+}
+
+/// Whether a lock's `rendered` says of an object (a key of `input_digests`) what is wanted now, be it in other words.
+pub fn is_rendered_from(
+    cluster: &ClusterName,
+    effective: &Effective,
+    values: &crate::lock::Values,
+    object: &str,
+    rendered: &Digest,
+) -> bool {
+    let is = |effective: &Effective| input_digests(cluster, effective, values).get(object) == Some(rendered);
+    let mut other_words =
+        firewall_words(effective).map(|(firewall, api_port)| Effective { firewall, api_port, ..effective.clone() });
+    is(effective) || other_words.any(|effective| is(&effective))
+}
+
+/// The same firewall in all the words for it that a digest tells apart.
+fn firewall_words(effective: &Effective) -> impl Iterator<Item = (FirewallSpec, Setting<Port>)> {
+    let Effective { firewall, api_port, .. } = effective;
+    let mut all = vec![(firewall.clone(), api_port.clone())];
+    let mut vary = |by: &dyn Fn(&(FirewallSpec, Setting<Port>)) -> Vec<(FirewallSpec, Setting<Port>)>| {
+        all = all.iter().flat_map(by).collect();
+    };
+    vary(&|(spec, port)| {
+        let modes = words(&spec.mode, &FirewallMode::default());
+        modes.map(|mode| (FirewallSpec { mode, ..spec.clone() }, port.clone())).collect()
+    });
+    vary(&|(spec, port)| {
+        let presets = words(&spec.base_rules, &true);
+        presets.map(|base_rules| (FirewallSpec { base_rules, ..spec.clone() }, port.clone())).collect()
+    });
+    vary(&|(spec, port)| words(port, &Port::API).map(|port| (spec.clone(), port)).collect());
+    vary(&|(spec, port)| {
+        let networks = orders(&spec.networks.value).into_iter().map(|value| Setting::new(value, spec.networks.from));
+        networks.map(|networks| (FirewallSpec { networks, ..spec.clone() }, port.clone())).collect()
+    });
+    vary(&|(spec, port)| {
+        let egress = orders(&spec.egress).into_iter();
+        egress.map(|egress| (FirewallSpec { egress, ..spec.clone() }, port.clone())).collect()
+    });
+    all.into_iter()
+}
+
+/// As it is, and where it is the default also written out and left out.
+fn words<T: Clone + PartialEq>(setting: &Setting<T>, default: &T) -> impl Iterator<Item = Setting<T>> + use<T> {
+    let froms = if setting.value == *default { vec![Origin::BuiltIn, Origin::Definition] } else { vec![setting.from] };
+    let value = setting.value.clone();
+    froms.into_iter().map(move |from| Setting::new(value.clone(), from))
+}
+
+fn orders<T: Clone>(list: &[T]) -> Vec<Vec<T>> {
+    if list.len() <= 1 || list.len() > ORDERED_MAX {
+        return vec![list.to_vec()];
+    }
+    let first = |n: usize| {
+        let mut rest = list.to_vec();
+        let one = rest.remove(n);
+        orders(&rest).into_iter().map(move |rest| std::iter::once(one.clone()).chain(rest).collect())
+    };
+    (0..list.len()).flat_map(first).collect()
 }
 
 /// The digests of the input fields of each machine-affecting object (R1): what people wrote and the lock's values that

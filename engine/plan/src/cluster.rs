@@ -9,12 +9,15 @@ use model::metal::{GapReason, IpKind};
 use model::request::Resource;
 use model::want::{Blocked, Effective, Wanted};
 use model::{FleetName, Have, Origin, Reason, Slot, Tags, Timestamp, tags};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 pub(crate) struct Context<'a> {
     pub(crate) wanted: &'a Wanted,
     pub(crate) have: &'a Have,
     pub(crate) fleet: &'a FleetName,
+    /// `fleet.yaml` has an error.
+    pub(crate) fleet_is_refused: bool,
     pub(crate) index: &'a Index<'a>,
     pub(crate) setting: &'a Setting<'a>,
     /// Of this cluster's committed values.
@@ -37,7 +40,10 @@ pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &m
     let project = context.wanted.identity.project.clone();
     let mut plan = ClusterPlan::new(project);
     plan.blocked = blocked(context, suspect);
-    if plan.blocked.is_some() {
+    if let Some(blocked) = plan.blocked.clone() {
+        if is_refused(context, suspect) {
+            firewall::heal(context, &blocked, budget, &mut plan);
+        }
         return plan;
     }
     if let Some(lock) = context.wanted.lock.as_deref() {
@@ -52,7 +58,52 @@ pub(crate) fn decide(context: &Context<'_>, suspect: Option<&String>, budget: &m
         *budget = untouched;
     }
     plan.hold_back();
+    plan.notes.extend(handed_over(context, &plan.steps));
     plan
+}
+
+/// What a person took over keeps our mark, which only a person can take off: a later cluster of the same name would find
+/// it by that.
+fn handed_over(context: &Context<'_>, steps: &[Step]) -> Vec<Note> {
+    let adopted: BTreeSet<String> = slots(&context.wanted.effective)
+        .iter()
+        .filter_map(|slot| match steps.iter().find(|step| step.slot().same(slot)) {
+            Some(Step::Use { resource, origin: Origin::Adopted, .. }) => Some(resource.id()),
+            Some(Step::Keep { .. }) => {
+                locked(context.wanted, slot).filter(|value| value.origin == Origin::Adopted).map(|value| value.id())
+            }
+            Some(Step::Use { .. } | Step::Delegate { .. } | Step::Allocate { .. } | Step::Refuse { .. }) | None => None,
+        })
+        .collect();
+    let cluster = context.wanted.id.to_string();
+    let marked = context.index.of(&cluster).iter().filter_map(|hit| {
+        let (mark, id) = (hit.mark().filter(|mark| mark.is_of(context.fleet))?, hit.resource.id());
+        (adopted.contains(&id) && hit.project == &context.wanted.identity.project).then(|| {
+            let slot = mark.slot;
+            let message = format!(
+                "{slot} `{id}` is a person's and still carries this fleet's mark: once this cluster is deleted, another \
+                 one of the same name would take it for its own and free it at its end; take the tags off it before, or \
+                 do not use the name again"
+            );
+            Note::new(Reason::Claimed, message)
+        })
+    });
+    let mut notes: Vec<Note> = marked.collect();
+    notes.sort();
+    notes
+}
+
+/// Whether it is only its definition that stops a cluster, and all else is known: its firewall is healed all the same (R4).
+fn is_refused(context: &Context<'_>, suspect: Option<&String>) -> bool {
+    let (wanted, said) = (context.wanted, context.setting.said);
+    let is_of_definition = |blocked: &Blocked| {
+        matches!(blocked.reason, Reason::InvalidDefinition | Reason::Immutable | Reason::ReplacementNotAllowed)
+    };
+    let is_suspect = suspect.is_some() && !said.is_acknowledged(Reason::Suspect, &wanted.id);
+    wanted.blocked.as_ref().is_some_and(is_of_definition)
+        && wanted.lock.as_deref().is_some_and(|lock| lock.identity == wanted.identity)
+        && !(is_suspect || context.fleet_is_refused || said.held.contains(&wanted.id))
+        && context.is_read()
 }
 
 /// What stops the whole cluster before any slot is looked at.

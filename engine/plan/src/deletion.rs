@@ -200,13 +200,14 @@ fn stop(context: &Context<'_>, id: &ClusterId, one: &mut Deleting) {
              it again"
         );
         one.refuse(Reason::ProjectNotListed, message);
-    } else if let Some(words) = context.suspect.get(project) {
+    } else if let Some(words) = context.suspect.get(project).filter(|_| !said.is_acknowledged(Reason::Suspect, id)) {
         one.refuse(Reason::Suspect, words.clone());
     } else if !context.have.complete_for(project) {
         let gap = context.have.gaps_of(project).next();
         let words = gap.map_or_else(|| "it was not read".to_owned(), |gap| format!("{}: {}", gap.kind, gap.message));
         one.waits.push(format!("metal-api did not answer for project {project} ({words})"));
     }
+    one.waits.extend(said.waits.get(id).cloned());
 }
 
 /// What clusters use that are not being deleted, by id, with the cluster: it is never freed, whatever its tags say.
@@ -226,7 +227,7 @@ fn taken(context: &Context<'_>) -> BTreeMap<String, ClusterId> {
 }
 
 /// The ids among these values that nobody here may free: adopted, delegated, or given in the definition.
-fn kept(values: &model::lock::Values) -> BTreeSet<String> {
+pub(crate) fn kept(values: &model::lock::Values) -> BTreeSet<String> {
     let foreign = named::named(values).into_iter().filter(|value| !named::is_ours(value));
     foreign.map(|value| value.target.to_string()).collect()
 }

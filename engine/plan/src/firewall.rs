@@ -2,17 +2,18 @@
 
 use crate::cluster::{Context, adopt};
 use crate::committed::firewall_slot;
-use crate::generations::{One, is_outage, ours};
+use crate::generations::{One, is_in_time, is_outage, ours};
 use crate::index::ResourceRef;
 use crate::losses::LossKind;
 use crate::requests::{self, Budget};
+use crate::settle::is_patched;
 use crate::watch::{is_dead, passed};
 use crate::{ClusterPlan, Note, Step};
 use model::definition::{AllowReplacement, FirewallMode};
 use model::lock::{Firewall, Successor, Values};
 use model::metal::Machine;
-use model::request::Target;
-use model::want::{firewall_inputs, input_digests};
+use model::request::{Free, FreeReason, Target};
+use model::want::{Blocked, is_firewall_of};
 use model::{Digest, MachineId, Origin, Reason, Slot, tags};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -22,6 +23,17 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_secs(3600);
 /// Never more at once, whatever becomes of them.
 const GENERATIONS_MAX: usize = 3;
+
+/// The firewall of a cluster whose definition is refused: what serves goes on, and what is dead or gone is replaced where
+/// it is known by what. The lock follows, the output does when the definition is mended (R5).
+pub(crate) fn heal(context: &Context<'_>, refused: &Blocked, budget: &mut Budget, plan: &mut ClusterPlan) {
+    let present = context.wanted.lock.as_deref().and_then(|lock| lock.values.firewall.as_ref());
+    let Some(present) = present.filter(|present| present.origin == Origin::Allocated) else { return };
+    if context.wanted.effective.firewall.mode.value == FirewallMode::Engine {
+        Slots { refused: Some(refused), ..Slots::new(context, present) }.decide(budget, plan);
+    }
+}
+
 /// What happens to the slot of a cluster whose lock names a firewall.
 pub(crate) fn decide(context: &Context<'_>, present: &Firewall, budget: &mut Budget, plan: &mut ClusterPlan) {
     let keep = Step::Keep { slot: firewall_slot(present) };
@@ -89,7 +101,15 @@ struct Serving<'a> {
     /// As the last reading has it.
     machine: Option<&'a Machine>,
     is_outdated: bool,
+    /// Its settings are the wanted ones; where it is outdated all the same, it does not stand where it was put.
+    is_made_so: bool,
     is_gone: bool,
+}
+
+impl Serving<'_> {
+    fn is_dead(&self) -> bool {
+        self.machine.is_some_and(is_dead)
+    }
 }
 
 /// The slot of one cluster.
@@ -97,14 +117,15 @@ struct Slots<'a> {
     context: &'a Context<'a>,
     present: &'a Firewall,
     all: Vec<One<'a>>,
-    wanted: Digest,
+    /// Why its definition is refused, where it is: then nothing is replaced for other settings.
+    refused: Option<&'a Blocked>,
 }
 
 impl<'a> Slots<'a> {
     fn new(context: &'a Context<'a>, present: &'a Firewall) -> Self {
         let wanted = context.wanted;
         let all = ours(context.index, context.fleet, &wanted.id, &wanted.identity.project).collect();
-        Self { context, present, all, wanted: firewall_inputs(&wanted.effective) }
+        Self { context, present, all, refused: None }
     }
 
     fn decide(&self, budget: &mut Budget, plan: &mut ClusterPlan) {
@@ -119,11 +140,18 @@ impl<'a> Slots<'a> {
                 self.kept()
             }
         };
-        let younger: Vec<One<'a>> = self.all.iter().copied().filter(|o| o.generation > serving.generation).collect();
+        let (unwanted, younger): (Vec<One<'a>>, Vec<One<'a>>) = self
+            .all
+            .iter()
+            .copied()
+            .filter(|one| one.generation > serving.generation)
+            .partition(|one| self.is_unwanted(one, &serving));
+        plan.frees.extend(unwanted.iter().map(|one| self.free(one)));
         let unseen = self.present.successor.as_ref().filter(|next| next.generation > serving.generation);
         let unseen = unseen.filter(|next| !self.all.iter().any(|one| one.is(&next.id, &next.allocation)));
         let is_pending = unseen.is_some_and(|next| !self.is_lost(next));
-        plan.drops_successor = unseen.is_some() && !is_pending;
+        let names = |one: &One<'_>| self.present.successor.as_ref().is_some_and(|next| one.is(&next.id, &next.allocation));
+        plan.drops_successor = unseen.is_some() && !is_pending || unwanted.iter().any(names);
         if let Some(next) = self.successor(&younger) {
             let named = self.present.successor.as_ref().is_some_and(|named| next.is(&named.id, &named.allocation));
             if in_place.is_some() || !named {
@@ -182,6 +210,7 @@ impl<'a> Slots<'a> {
             generation: one.generation,
             machine: Some(one.machine),
             is_outdated: !self.is_as_wanted(one.machine),
+            is_made_so: self.is_made_so(one.machine),
             is_gone: false,
         }
     }
@@ -189,30 +218,56 @@ impl<'a> Slots<'a> {
     fn kept(&self) -> Serving<'a> {
         let machine = machine(self.context, self.present);
         let stands = machine.is_none_or(|machine| self.stands_right(machine));
+        let is_made_so = self.inputs_are_wanted();
         Serving {
             id: &self.present.id,
             generation: self.present.generation,
             machine,
-            is_outdated: !self.inputs_are_wanted() || !stands,
+            is_outdated: !is_made_so || !stands,
+            is_made_so,
             is_gone: self.is_gone(),
         }
     }
 
     /// Whether the present one was made from what is wanted now; what nobody recorded was.
     fn inputs_are_wanted(&self) -> bool {
-        if let Some(inputs) = &self.present.inputs {
-            return *inputs == self.wanted;
-        }
         let wanted = self.context.wanted;
+        if let Some(inputs) = &self.present.inputs {
+            return is_firewall_of(&wanted.effective, inputs);
+        }
         let Some(lock) = wanted.lock.as_deref() else { return true };
         let Some(before) = lock.rendered.get("firewall") else { return true };
-        *before == self.wanted
-            || input_digests(wanted.id.name(), &wanted.effective, &lock.values).get("firewall") == Some(before)
+        is_firewall_of(&wanted.effective, before) || is_patched(wanted, lock)
     }
 
     fn is_as_wanted(&self, machine: &Machine) -> bool {
+        self.is_made_so(machine) && self.stands_right(machine)
+    }
+
+    fn is_made_so(&self, machine: &Machine) -> bool {
         let inputs = machine.tags.get(tags::INPUTS).and_then(Digest::parse);
-        inputs.is_none_or(|inputs| inputs == self.wanted) && self.stands_right(machine)
+        inputs.is_none_or(|inputs| is_firewall_of(&self.context.wanted.effective, &inputs))
+    }
+
+    /// One on its way from settings that a person took back: it would end connections for nothing, and keep another one
+    /// from coming. While nothing serves, one that may still come is let.
+    fn is_unwanted(&self, one: &One<'_>, serving: &Serving<'_>) -> bool {
+        let Some(present) = serving.machine else { return false };
+        let serves = present.phoned_home && !is_dead(present);
+        self.refused.is_none()
+            && !one.machine.phoned_home
+            && !self.is_made_so(one.machine)
+            && (serves || !self.is_in_time(one))
+    }
+
+    fn free(&self, one: &One<'_>) -> Free {
+        Free {
+            cluster: self.context.wanted.id.clone(),
+            slot: one.slot(),
+            project: self.context.wanted.identity.project.clone(),
+            target: Target::Machine { id: one.machine.id.clone(), allocation: one.machine.allocation.clone() },
+            why: FreeReason::Unwanted,
+        }
     }
 
     /// Whether it is in the committed node network and has the committed egress addresses, as far as it says. A person's
@@ -249,15 +304,18 @@ impl<'a> Slots<'a> {
 
     /// Young enough, alive, and made from what is wanted now.
     fn may_come(&self, one: &One<'_>) -> bool {
+        self.is_in_time(one) && self.is_as_wanted(one.machine)
+    }
+
+    fn is_in_time(&self, one: &One<'_>) -> bool {
         let timeout = self.context.wanted.effective.firewall.health_timeout.value;
-        let long = Duration::from_secs(timeout.get().into());
-        let is_late = one.machine.created.is_some_and(|created| passed(created, self.context.now(), long));
-        !is_late && !self.context.setting.watch.is_dead_for(one.machine, timeout) && self.is_as_wanted(one.machine)
+        is_in_time(one.machine, timeout, self.context.now())
+            && !self.context.setting.watch.is_dead_for(one.machine, timeout)
     }
 
     fn why(&self, serving: &Serving<'_>, plan: &mut ClusterPlan) -> Option<Why> {
         let effective = &self.context.wanted.effective;
-        let may_change = effective.allow_replacement.value == AllowReplacement::Always;
+        let may_change = effective.allow_replacement.value == AllowReplacement::Always && self.refused.is_none();
         if serving.is_outdated && may_change {
             return Some(Why::Outdated);
         }
@@ -273,7 +331,7 @@ impl<'a> Slots<'a> {
                 format!("firewall {} {}; it is replaced when that lasts for {timeout}", dead.id, how_dead(dead));
             plan.notes.push(Note::new(Reason::FirewallUnhealthy, message));
         }
-        if serving.is_outdated {
+        if serving.is_outdated && self.refused.is_none() {
             let message = format!("{}, and rollout.allowReplacement is never", Why::Outdated.words(serving.id));
             plan.notes.push(Note::new(Reason::ReplacementNotAllowed, message));
         }
@@ -306,15 +364,27 @@ impl<'a> Slots<'a> {
         budget: &mut Budget,
     ) -> Result<Step, String> {
         let (context, project) = (self.context, &self.context.wanted.identity.project);
-        if why != Why::Outdated && self.is_too_soon(serving) {
+        // A person's change waits for no hour; what stands wrong although it was made so may do it again and again.
+        let is_changed = why == Why::Outdated && !serving.is_made_so;
+        if !is_changed && self.is_too_soon(serving) {
             return Err("it is replaced when it is an hour old, a firewall is not replaced more often".to_owned());
         }
-        if why == Why::Dead && is_outage(context.have, &context.wanted.identity.partition) {
+        if let Some(refused) = self.refused.filter(|refused| !self.is_known_how(serving, refused)) {
+            return Err(format!(
+                "it is not replaced, because its definition is refused ({}) and says other settings than those it was \
+                 made from; mend the definition",
+                refused.message
+            ));
+        }
+        if serving.is_dead() && is_outage(context.have, &context.wanted.identity.partition) {
             return Err("so are so many others of its partition at once that metal-stack is not believed".to_owned());
         }
         let mut live: BTreeSet<u32> = self.all.iter().map(|one| one.generation).collect();
         live.extend((!serving.is_gone).then_some(serving.generation));
         if live.len() >= GENERATIONS_MAX {
+            if self.all.iter().any(|one| one.generation > serving.generation && self.is_unwanted(one, serving)) {
+                return Err(format!("it waits until one that nobody wants is freed, there are never more than {GENERATIONS_MAX}"));
+            }
             let ids: Vec<String> = younger.iter().map(|one| one.machine.id.to_string()).collect();
             return Err(format!(
                 "{} never phoned home; look at their consoles and free them, there are never more than \
@@ -325,11 +395,22 @@ impl<'a> Slots<'a> {
         let successor = self.present.successor.as_ref().map(|next| next.generation);
         let known = live.into_iter().chain([self.present.generation, serving.generation]).chain(successor);
         let slot = Slot::Firewall(known.max().unwrap_or_default().saturating_add(1));
+        let serves = why == Why::Outdated && !(serving.is_gone || serving.is_dead());
+        if let Some(words) = budget.brake(project).filter(|_| serves) {
+            return Err(words);
+        }
         let request = requests::request(context, &slot).map_err(|(reason, words)| format!("{reason}: {words}"))?;
         if let Some(words) = budget.spend(project, &slot) {
             return Err(format!("{}: {words}", Reason::LimitReached));
         }
+        budget.replaces(project);
         Ok(Step::Allocate { slot, request: Box::new(request) })
+    }
+
+    /// Whether the settings of another one are certain although the definition is refused: they are the present ones, or
+    /// the refusal is about replacing what is alive.
+    fn is_known_how(&self, serving: &Serving<'_>, refused: &Blocked) -> bool {
+        serving.is_made_so || refused.reason == Reason::ReplacementNotAllowed
     }
 
     /// By metal-api's clock. Of one that is gone, as it was last seen.

@@ -2,13 +2,18 @@
 
 use crate::Step;
 use crate::index::{Hit, Index, ResourceRef};
+use crate::watch::passed;
 use model::lock::Successor;
 use model::metal::{Machine, MachineNetworkKind, MachineRole};
 use model::request::{Free, FreeReason, Resource, Target};
+use model::want::is_firewall_of;
 use model::{
-    Allocation, ClusterId, Digest, FleetName, Have, MachineId, NetworkId, Origin, PartitionId, ProjectId, Slot, tags,
+    Allocation, ClusterId, Digest, FleetName, Have, MachineId, NetworkId, Origin, PartitionId, ProjectId, Seconds, Slot,
+    Timestamp, Want, tags,
 };
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// So many firewalls of a partition may always be dead at once.
 const DEAD_MIN: usize = 2;
@@ -16,6 +21,9 @@ const DEAD_MIN: usize = 2;
 const SHARE: usize = 5;
 /// Of so many servers one at least is alive while metal-stack hears of the partition.
 const SILENT_MIN: usize = 2;
+
+/// A firewall that was allocated so long ago and has not phoned home is late, at the earliest.
+const INSTALLATION: Duration = Duration::from_secs(30 * 60);
 
 /// A firewall of ours, for this cluster and in its project.
 #[derive(Clone, Copy)]
@@ -56,12 +64,20 @@ pub(crate) fn ours<'a>(
     })
 }
 
-/// Lower generations than one that has phoned home: they may go at once, whatever the lock says (R5).
-pub(crate) fn replaced(index: &Index<'_>, fleet: &FleetName, id: &ClusterId, project: &ProjectId) -> Vec<Free> {
+/// Lower generations than one that has phoned home: they may go at once, whichever one the lock names (R5). `kept` are
+/// ids that are a person's or the provider's by now, whatever their tags say.
+pub(crate) fn replaced(
+    index: &Index<'_>,
+    fleet: &FleetName,
+    id: &ClusterId,
+    project: &ProjectId,
+    kept: &BTreeSet<String>,
+) -> Vec<Free> {
     let all: Vec<One<'_>> = ours(index, fleet, id, project).collect();
     let in_service = all.iter().filter(|one| one.machine.phoned_home);
     let Some(by) = in_service.min_by_key(|one| Reverse(one.generation)) else { return Vec::new() };
-    let lower = all.iter().filter(|one| one.generation < by.generation);
+    let is_kept = |one: &One<'_>| kept.contains(one.machine.id.as_str());
+    let lower = all.iter().filter(|one| one.generation < by.generation && !is_kept(one));
     let free = |one: &One<'_>| Free {
         cluster: id.clone(),
         slot: one.slot(),
@@ -81,6 +97,43 @@ pub(crate) fn is_outage(have: &Have, partition: &PartitionId) -> bool {
     let (of, dead) = (firewalls.clone().count(), firewalls.filter(|f| !f.alive).count());
     let all_are = servers.len() >= SILENT_MIN && servers.iter().all(|s| !s.alive);
     dead > DEAD_MIN && dead * SHARE > of || all_are
+}
+
+/// Whether it is still young enough to phone home: `healthTimeout` says how long a firewall may be dead, which is too
+/// short for an installation where people set it low.
+pub(crate) fn is_in_time(machine: &Machine, health_timeout: Seconds, now: Timestamp) -> bool {
+    let long = Duration::from_secs(health_timeout.get().into()).max(INSTALLATION);
+    machine.created.is_none_or(|created| !passed(created, now, long))
+}
+
+/// The firewalls, by project, that a younger one is to take over from and has not yet.
+pub(crate) fn replacing(
+    want: &Want,
+    index: &Index<'_>,
+    fleet: &FleetName,
+    now: Timestamp,
+) -> BTreeMap<ProjectId, usize> {
+    let mut all: BTreeMap<ProjectId, usize> = BTreeMap::new();
+    for (id, wanted) in &want.clusters {
+        let Some(present) = wanted.lock.as_deref().and_then(|lock| lock.values.firewall.as_ref()) else { continue };
+        let project = &wanted.identity.project;
+        let comes = |one: One<'_>| {
+            let effective = &wanted.effective;
+            let is_on_its_way = one.generation > present.generation && !one.machine.phoned_home;
+            let inputs = one.machine.tags.get(tags::INPUTS).and_then(Digest::parse);
+            is_on_its_way
+                && inputs.is_none_or(|inputs| is_firewall_of(effective, &inputs))
+                && is_in_time(one.machine, effective.firewall.health_timeout.value, now)
+        };
+        let is_unseen = |next: &Successor| {
+            let target = Target::Machine { id: next.id.clone(), allocation: next.allocation.clone() };
+            index.get(project, &target).is_none()
+        };
+        if present.successor.as_ref().is_some_and(is_unseen) || ours(index, fleet, id, project).any(comes) {
+            *all.entry(project.clone()).or_default() += 1;
+        }
+    }
+    all
 }
 
 /// What the lock says of a firewall.

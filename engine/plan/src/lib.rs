@@ -93,6 +93,8 @@ pub struct Said {
     pub freed_within_hour: u32,
     /// Why nothing is deleted: the tip does not descend from the last engine commit.
     pub rewritten: Option<String>,
+    /// What a deletion waits for beside what a plan sees, a sentence each: its output, its management cluster.
+    pub waits: BTreeMap<ClusterId, String>,
 }
 
 impl Said {
@@ -181,11 +183,13 @@ impl Plan {
 
     /// What stands beside what a cluster's slots are filled with: what is replaced goes (R5), duplicates go or are said.
     fn beside(&mut self, id: &ClusterId, wanted: &Wanted, cluster: &ClusterPlan, search: &duplicates::Search<'_>) {
-        let is_paused = cluster.blocked.as_ref().is_some_and(|blocked| blocked.reason == Reason::Paused);
-        let replaced = generations::replaced(search.index, search.fleet, id, &wanted.identity.project);
+        let is_paused = is_blocked_by(cluster, Reason::Paused);
+        let replaced = replaced(id, wanted, cluster, search);
+        let gone = replaced.iter().chain(&cluster.frees).map(|free| free.target.to_string());
         let used = cluster.steps.iter().filter_map(Step::used).map(Resource::id);
-        let spared: BTreeSet<String> = replaced.iter().map(|free| free.target.to_string()).chain(used).collect();
+        let spared: BTreeSet<String> = gone.chain(used).collect();
         self.frees.extend(replaced.into_iter().filter(|_| !is_paused));
+        self.frees.extend(cluster.frees.iter().cloned());
         if let Some(lock) = wanted.lock.as_deref() {
             let found = duplicates::find(id, lock, search, &spared);
             self.frees.extend(found.frees);
@@ -203,6 +207,27 @@ impl Plan {
     }
 }
 
+fn is_blocked_by(cluster: &ClusterPlan, reason: Reason) -> bool {
+    cluster.blocked.as_ref().is_some_and(|blocked| blocked.reason == reason)
+}
+
+/// The firewalls of a cluster with a definition that a younger one replaced (R5).
+fn replaced(id: &ClusterId, wanted: &Wanted, cluster: &ClusterPlan, search: &duplicates::Search<'_>) -> Vec<Free> {
+    let mut kept = wanted.lock.as_deref().map(|lock| deletion::kept(&lock.values)).unwrap_or_default();
+    kept.extend(cluster.steps.iter().filter_map(Step::adopted).map(Resource::id));
+    generations::replaced(search.index, search.fleet, id, &wanted.identity.project, &kept)
+}
+
+/// A pause or a hold stops this free too, and it costs connections.
+fn live_beside(free: &Free) -> Note {
+    let Free { slot, target, why, .. } = free;
+    let message = format!(
+        "two firewalls are live, so inbound connections may break: {slot} `{target}` was {why}, and it is freed when the \
+         cluster goes on"
+    );
+    Note::new(Reason::Duplicate, message)
+}
+
 /// Decides for every cluster and slot. Total: whatever is missing becomes a reason.
 pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
     let Some(fleet) = want.fleet.as_deref() else { return Plan::default() };
@@ -215,16 +240,24 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
     plan.suspect.extend(strays.suspect);
     plan.orphans = strays.orphans;
     losses.doubt(&plan.suspect);
-    let mut budget = requests::Budget::new(want, fleet);
+    let replacing = generations::replacing(want, &index, name, have.server_time.unwrap_or(setting.now));
+    let mut budget = requests::Budget::new(want, fleet, replacing);
     let search = duplicates::Search { have, index: &index, fleet: name, now: setting.now };
     for (id, wanted) in &want.clusters {
         let project = &wanted.identity.project;
         let losses = losses.of(id);
-        let context = cluster::Context { wanted, have, fleet: name, index: &index, setting, losses };
-        let cluster = cluster::decide(&context, plan.suspect.get(project), &mut budget);
+        let is_refused = want.fleet_is_refused;
+        let context = cluster::Context { wanted, have, fleet: name, fleet_is_refused: is_refused, index: &index, setting, losses };
+        let mut cluster = cluster::decide(&context, plan.suspect.get(project), &mut budget);
         // A list that is missing would make a network look empty.
-        if index.is_complete(project) && !plan.suspect.contains_key(project) && !setting.said.held.contains(id) {
-            plan.beside(id, wanted, &cluster, &search);
+        if index.is_complete(project) && !plan.suspect.contains_key(project) {
+            let is_held = is_blocked_by(&cluster, Reason::HeldAfterRevert);
+            if is_held || is_blocked_by(&cluster, Reason::Paused) {
+                cluster.notes.extend(replaced(id, wanted, &cluster, &search).iter().map(live_beside));
+            }
+            if !is_held && !setting.said.held.contains(id) {
+                plan.beside(id, wanted, &cluster, &search);
+            }
         }
         plan.clusters.insert(id.clone(), cluster);
     }
@@ -234,9 +267,9 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         if !is_deleted && !plan.suspect.contains_key(&orphan.lock.identity.project) {
             let project = &orphan.lock.identity.project;
             let mut spared = BTreeSet::new();
-            if !orphan.removed && index.is_complete(project) {
-                // R5 waits for no definition to be mended.
-                let replaced = generations::replaced(&index, name, id, project);
+            if index.is_complete(project) {
+                // R5 waits for no definition to be mended or put back: it ends what was begun.
+                let replaced = generations::replaced(&index, name, id, project, &deletion::kept(&orphan.lock.values));
                 spared.extend(replaced.iter().map(|free| free.target.to_string()));
                 plan.frees.extend(replaced);
             }

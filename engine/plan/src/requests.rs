@@ -6,7 +6,7 @@ use model::metal::{FirewallRequest, IpKind, IpRequest, NetworkRequest, RequestNe
 use model::request::Request;
 use model::tags::{self, allocation_tags};
 use model::want::firewall_inputs;
-use model::{AddressFamily, Fleet, ProjectId, Reason, Slot, Want};
+use model::{AddressFamily, Fleet, Origin, ProjectId, Reason, Slot, Want};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -88,16 +88,25 @@ fn firewall(
     Ok(request)
 }
 
+/// So many firewalls of a project may always be replaced at once for other settings.
+const REPLACING_MIN: usize = 3;
+/// One in so many of the fleet's may be.
+const REPLACING_SHARE: usize = 5;
+
 /// What the fleet's limits leave (R16): what locks name and what this plan allocates counts against them.
 #[derive(Clone)]
 pub(crate) struct Budget {
     firewalls: BTreeMap<ProjectId, (u32, u32)>,
     addresses: BTreeMap<ProjectId, (u32, u32)>,
     over_machines: BTreeSet<ProjectId>,
+    /// How many firewalls are being replaced, and how many may be at once.
+    replacing: BTreeMap<ProjectId, usize>,
+    replacing_max: usize,
 }
 
 impl Budget {
-    pub(crate) fn new(want: &Want, fleet: &Fleet) -> Self {
+    /// `replacing`: how many firewalls of each project have a younger one on its way.
+    pub(crate) fn new(want: &Want, fleet: &Fleet, replacing: BTreeMap<ProjectId, usize>) -> Self {
         let mut used: BTreeMap<&ProjectId, (u32, u32, u32)> = BTreeMap::new();
         for wanted in want.clusters.values() {
             let entry = used.entry(&wanted.identity.project).or_default();
@@ -114,8 +123,15 @@ impl Budget {
             let egress = u32::try_from(lock.values.egress_ips.len()).unwrap_or(u32::MAX);
             entry.1 = entry.1.saturating_add(u32::from(lock.values.vip.is_some())).saturating_add(egress);
         }
-        let mut budget =
-            Self { firewalls: BTreeMap::new(), addresses: BTreeMap::new(), over_machines: BTreeSet::new() };
+        let locks = want.clusters.values().filter_map(|wanted| wanted.lock.as_deref());
+        let engine = locks.filter_map(|lock| lock.values.firewall.as_ref()).filter(|f| f.origin == Origin::Allocated);
+        let mut budget = Self {
+            firewalls: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            over_machines: BTreeSet::new(),
+            replacing,
+            replacing_max: REPLACING_MIN.max(engine.count() / REPLACING_SHARE),
+        };
         for project in &fleet.spec.metal.projects {
             let (firewalls, addresses, machines) = used.get(&project.id).copied().unwrap_or_default();
             if let Some(limit) = project.limits.firewalls {
@@ -129,6 +145,22 @@ impl Budget {
             }
         }
         budget
+    }
+
+    /// Why a firewall that serves is not replaced now: one commit to a policy may outdate all of them.
+    pub(crate) fn brake(&self, project: &ProjectId) -> Option<String> {
+        let replacing = self.replacing.get(project).copied().unwrap_or_default();
+        (replacing >= self.replacing_max).then(|| {
+            format!(
+                "{replacing} others of its project are being replaced, and at most {} are at once; it waits",
+                self.replacing_max
+            )
+        })
+    }
+
+    /// One more firewall is being replaced.
+    pub(crate) fn replaces(&mut self, project: &ProjectId) {
+        *self.replacing.entry(project.clone()).or_default() += 1;
     }
 
     /// Takes one of the project's limit for a slot; the refusal's words when nothing is left.

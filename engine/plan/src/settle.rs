@@ -8,23 +8,55 @@ use model::fleet::ApiVersion;
 use model::lock::{Deletion, EgressIp, Firewall, Kubernetes, LockKind, NodeNetwork, Source, Successor, Values, Vip};
 use model::metal::{Ip, IpKind, Machine};
 use model::request::{Done, Outcome, Resource};
-use model::want::{Effective, Wanted, firewall_inputs, input_digests};
+use model::want::{Effective, Wanted, firewall_inputs, input_digests, is_firewall_of};
 use model::{ClusterId, ClusterLock, Condition, ConditionStatus, Origin, Reason, Slot, Want};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// The lock of every cluster that is not blocked and of which something is known. A value that a lock held before is
-/// there unchanged (I5).
+/// there unchanged (I5). Of one whose definition is refused only the firewall is settled (R4).
 pub fn settle(want: &Want, plan: &Plan, done: &Done) -> BTreeMap<ClusterId, ClusterLock> {
     let mut locks = BTreeMap::new();
     for (id, cluster) in &plan.clusters {
-        let Some(wanted) = want.clusters.get(id).filter(|_| cluster.blocked.is_none()) else { continue };
+        let Some(wanted) = want.clusters.get(id) else { continue };
         let outcomes = done.slots.get(id).map(Vec::as_slice).unwrap_or_default();
-        if let Some(lock) = lock(wanted, cluster, outcomes, plan.confirmed.get(id).cloned()) {
+        let lock = match cluster.blocked {
+            None => lock(wanted, cluster, outcomes, plan.confirmed.get(id).cloned()),
+            Some(_) => healed(wanted, cluster, outcomes),
+        };
+        if let Some(lock) = lock {
             locks.insert(id.clone(), lock);
         }
     }
     locks
+}
+
+/// The lock of a blocked cluster with another firewall; None where it stays as it is.
+fn healed(wanted: &Wanted, plan: &ClusterPlan, outcomes: &[(Slot, Outcome)]) -> Option<ClusterLock> {
+    let before = wanted.lock.as_deref().filter(|_| !plan.steps.is_empty())?;
+    let mut values = before.values.clone();
+    if plan.drops_successor {
+        values.firewall.iter_mut().for_each(|firewall| firewall.successor = None);
+    }
+    for step in plan.steps.iter().filter(|step| matches!(step.slot(), Slot::Firewall(_))) {
+        take(&mut values, &wanted.effective, step, outcome_of(step, outcomes));
+    }
+    (values != before.values).then(|| ClusterLock { values, ..before.clone() })
+}
+
+fn outcome_of<'a>(step: &Step, outcomes: &'a [(Slot, Outcome)]) -> Option<&'a Outcome> {
+    outcomes.iter().find(|(slot, _)| slot.same(step.slot())).map(|(_, outcome)| outcome)
+}
+
+/// Puts what a step came to into the values; false where that is nothing.
+fn take(values: &mut Values, effective: &Effective, step: &Step, outcome: Option<&Outcome>) -> bool {
+    match (step, outcome) {
+        (Step::Use { slot, resource, origin }, _) => fill(values, effective, slot, resource, *origin),
+        (Step::Allocate { slot, .. }, Some(Outcome::Filled { resource, .. })) => {
+            fill(values, effective, slot, resource, Origin::Allocated)
+        }
+        (Step::Allocate { .. } | Step::Refuse { .. } | Step::Keep { .. } | Step::Delegate { .. }, _) => false,
+    }
 }
 
 fn lock(
@@ -42,16 +74,11 @@ fn lock(
     }
     let (mut open, mut fresh) = (None, Vec::new());
     for step in &plan.steps {
-        let outcome = outcomes.iter().find(|(slot, _)| slot.same(step.slot())).map(|(_, outcome)| outcome);
-        let filled = match (step, outcome) {
-            (Step::Keep { .. } | Step::Delegate { .. }, _) => continue,
-            (Step::Use { slot, resource, origin }, _) => fill(&mut values, effective, slot, resource, *origin),
-            (Step::Allocate { slot, .. }, Some(Outcome::Filled { resource, .. })) => {
-                fill(&mut values, effective, slot, resource, Origin::Allocated)
-            }
-            (Step::Allocate { .. }, _) | (Step::Refuse { .. }, _) => false,
-        };
-        if filled {
+        if matches!(step, Step::Keep { .. } | Step::Delegate { .. }) {
+            continue;
+        }
+        let outcome = outcome_of(step, outcomes);
+        if take(&mut values, effective, step, outcome) {
             fresh.push(step.slot());
         } else if open.is_none() && !plan.is_beside(step) {
             open = Some(refusal(step, outcome));
@@ -148,7 +175,8 @@ fn comes_later(serving: &Firewall, generation: u32, machine: &Machine, origin: O
 
 fn serving(made: Successor, machine: &Machine, effective: &Effective, origin: Origin) -> Firewall {
     let Successor { id, allocation, generation, image, inputs } = made;
-    let is_as_wanted = inputs.as_ref() == Some(&firewall_inputs(effective)) || machine.networks.is_empty();
+    let is_made_so = inputs.as_ref().is_some_and(|inputs| is_firewall_of(effective, inputs));
+    let is_as_wanted = is_made_so || machine.networks.is_empty();
     let networks = if is_as_wanted || origin == Origin::Adopted {
         effective.firewall.networks.value.clone()
     } else {
@@ -165,13 +193,20 @@ fn serving(made: Successor, machine: &Machine, effective: &Effective, origin: Or
 fn record_inputs(values: &mut Values, wanted: &Wanted) {
     let Some(lock) = wanted.lock.as_deref() else { return };
     let (Some(firewall), Some(before)) = (&mut values.firewall, lock.rendered.get("firewall")) else { return };
-    if firewall.inputs.is_some() || firewall.origin != Origin::Allocated {
+    // A patch of the template is in the digest of the output, and never reached the firewall.
+    if firewall.inputs.is_some() || firewall.origin != Origin::Allocated || is_patched(wanted, lock) {
         return;
     }
     let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
     if digests.get("firewall") != Some(before) {
         firewall.inputs = Some(before.clone());
     }
+}
+
+/// Whether patches feed the firewall's template: what the output was made from then says nothing of the firewall.
+pub(crate) fn is_patched(wanted: &Wanted, lock: &ClusterLock) -> bool {
+    let digests = input_digests(wanted.id.name(), &wanted.effective, &lock.values);
+    digests.get("firewall") != Some(&firewall_inputs(&wanted.effective))
 }
 
 fn kind(ip: &Ip) -> VipKind {
@@ -186,8 +221,8 @@ fn images(effective: &Effective, values: &Values) -> BTreeMap<String, model::Ima
     let machines = std::iter::once(&effective.control_plane).chain(effective.pools.iter().map(|p| &p.machines));
     let mut images: BTreeMap<_, _> = machines.map(|m| (m.image.wish.value.to_string(), m.image.id.clone())).collect();
     // One that was made from other settings says nothing of the image that is wanted now.
-    let wanted = firewall_inputs(effective);
-    let is_wanted = |inputs: &Option<model::Digest>| inputs.as_ref().is_none_or(|inputs| *inputs == wanted);
+    let is_wanted =
+        |inputs: &Option<model::Digest>| inputs.as_ref().is_none_or(|inputs| is_firewall_of(effective, inputs));
     if let Some(firewall) = &values.firewall {
         let next = firewall.successor.as_ref().filter(|next| is_wanted(&next.inputs)).map(|next| &next.image);
         let image = next.or_else(|| is_wanted(&firewall.inputs).then_some(&firewall.image));

@@ -1,6 +1,6 @@
 //! What happens to one cluster, slot by slot.
 
-use model::request::{Outcome, Request, Resource};
+use model::request::{Free, Outcome, Request, Resource};
 use model::want::Blocked;
 use model::{Origin, ProjectId, Reason, Slot};
 
@@ -17,8 +17,10 @@ pub struct ClusterPlan {
     pub notes: Vec<Note>,
     /// What the lock's condition `Available` says: a sentence for each value that is lost.
     pub lost: Vec<(Slot, String)>,
-    /// The successor that the lock names is gone: the lock forgets it.
+    /// The successor that the lock names is gone, or goes: the lock forgets it.
     pub drops_successor: bool,
+    /// Firewalls on their way that nobody wants any more; `Plan::frees` has them.
+    pub frees: Vec<Free>,
 }
 
 /// What happens to one slot.
@@ -82,6 +84,18 @@ impl Step {
         }
     }
 
+    /// What becomes a person's.
+    pub(crate) fn adopted(&self) -> Option<&Resource> {
+        match self {
+            Self::Use { resource, origin: Origin::Adopted, .. } => Some(resource),
+            Self::Use { origin: Origin::Allocated | Origin::Delegated | Origin::Spec, .. }
+            | Self::Keep { .. }
+            | Self::Delegate { .. }
+            | Self::Allocate { .. }
+            | Self::Refuse { .. } => None,
+        }
+    }
+
     /// Whether the slot is filled whatever becomes of other steps.
     fn fills(&self) -> bool {
         match self {
@@ -93,8 +107,8 @@ impl Step {
 
 impl ClusterPlan {
     pub(crate) fn new(project: ProjectId) -> Self {
-        let (steps, notes, lost) = (Vec::new(), Vec::new(), Vec::new());
-        Self { project, steps, blocked: None, notes, lost, drops_successor: false }
+        let (steps, notes, lost, frees) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { project, steps, blocked: None, notes, lost, drops_successor: false, frees }
     }
 
     /// Whether a step allocates beside what already fills its slot, as the next generation of a firewall: what comes of

@@ -23,7 +23,8 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
         let Some(mark) = hit.mark().filter(|m| m.is_of(fleet)) else { continue };
         let id = cluster.parse::<ClusterId>().ok();
         let in_tree = |id: &ClusterId| {
-            want.clusters.contains_key(id) || want.orphan_locks.contains_key(id) || want.tombstones.contains_key(id)
+            let is_known = want.clusters.contains_key(id) || want.unresolved.naming(id).is_some();
+            is_known || want.orphan_locks.contains_key(id) || want.tombstones.contains_key(id)
         };
         if id.as_ref().is_some_and(in_tree) {
             continue;
@@ -36,6 +37,7 @@ pub(crate) fn strays(want: &Want, have: &Have, index: &Index<'_>, fleet: &FleetN
         let leftover = |id: &&ClusterId| {
             mark.attempt == setting.attempt.as_str()
                 && !setting.landed.contains(*id)
+                && want.unresolved.of(id).is_none()
                 && have.complete_for(hit.project)
                 && why_kept(hit, &mark.slot, have, now).is_none()
         };

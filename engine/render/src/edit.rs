@@ -14,11 +14,12 @@ use model::ids::Label;
 use model::lock::Ending;
 use model::want::Wanted;
 use model::{BlobId, ClusterId, ClusterLock, Fleet, Namespace, ReadError, Reason, Sink, SinkError, Tree, Want};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// Output files are some kilobytes; what is larger was not written by an engine.
-const COMMITTED_BYTES_MAX: usize = 1 << 20;
+pub(crate) const COMMITTED_BYTES_MAX: usize = 1 << 20;
 
 /// What an edit changed.
 #[must_use]
@@ -64,8 +65,8 @@ impl<'a> Settled<'a> {
 
 /// Writes what differs from `tip`: each lock of `locks`, and the output of each cluster whose slots are all known (R7).
 /// `previous` is the tip with engine-owned files as the last engine commit has them: what R1 keeps is taken from there.
-/// A cluster without an entry in `locks`, or blocked, is not touched; one that is paused gets its output with
-/// `spec.paused`. What is left of deleted clusters is made from their committed files (R2); an ending of a cluster that
+/// A cluster without an entry in `locks`, or blocked, is not touched, save that a blocked one's lock may get another firewall
+/// (R4); one that is paused gets its output with `spec.paused`. What is left of deleted clusters is made from their committed files (R2); an ending of a cluster that
 /// has a definition again concerns its tombstone only. One file at a time goes through `sink`.
 pub fn edit(
     want: &Want,
@@ -82,8 +83,11 @@ pub fn edit(
     let mut edit = Edit { previous, tip, sink, edited: Edited::default(), namespaces: BTreeMap::new(), output };
     memo.retain(|id| want.clusters.contains_key(id));
     for (id, wanted) in &want.clusters {
-        let Some(lock) = lock_of(wanted, locks.get(id)) else { continue };
-        edit.cluster(wanted, lock, memo)?;
+        if let Some(lock) = lock_of(wanted, locks.get(id)) {
+            edit.cluster(wanted, &lock, memo)?;
+        } else if let Some(lock) = locks.get(id).filter(|lock| is_healed(wanted, lock)) {
+            edit.healed(wanted, lock)?;
+        }
     }
     for (id, ending) in endings {
         edit.ending(want, id, ending)?;
@@ -96,15 +100,32 @@ pub fn edit(
     Ok(edit.edited)
 }
 
-/// The lock to write. A paused cluster keeps the one it has.
-fn lock_of<'a>(wanted: &'a Wanted, settled: Option<&'a ClusterLock>) -> Option<&'a ClusterLock> {
+/// The lock to write. A paused cluster keeps the one it has, and nothing is left in it of a confirmation that was taken
+/// back: its guards come back (I9).
+fn lock_of<'a>(wanted: &'a Wanted, settled: Option<&'a ClusterLock>) -> Option<Cow<'a, ClusterLock>> {
     match &wanted.blocked {
-        None => settled,
+        None => settled.map(Cow::Borrowed),
         Some(blocked) if blocked.reason == Reason::Paused && wanted.effective.paused => {
-            wanted.lock.as_deref().filter(|lock| complete(wanted, lock))
+            let lock = wanted.lock.as_deref().filter(|lock| complete(wanted, lock))?;
+            let is_taken_back = lock.deletion.is_some() && !wanted.effective.deletion.is_confirmed;
+            let mut lock = Cow::Borrowed(lock);
+            if is_taken_back {
+                lock.to_mut().deletion = None;
+            }
+            Some(lock)
         }
         Some(_) => None,
     }
+}
+
+/// Whether a lock differs by its firewall from the present one, and by nothing else.
+fn is_healed(wanted: &Wanted, lock: &ClusterLock) -> bool {
+    let Some(before) = wanted.lock.as_deref().filter(|before| before.values.firewall != lock.values.firewall) else {
+        return false;
+    };
+    let mut same = before.clone();
+    same.values.firewall.clone_from(&lock.values.firewall);
+    same == *lock
 }
 
 /// How every file of the engine begins.
@@ -114,6 +135,16 @@ const HEADER: &[u8] = b"# Written by Ferrofleet";
 pub fn is_ours(tree: &Tree, path: &str) -> bool {
     let bytes = tree.entry(path).and_then(|entry| tree.read(&entry.id, COMMITTED_BYTES_MAX).ok());
     bytes.is_some_and(|bytes| bytes.starts_with(HEADER))
+}
+
+/// Something that is no folder where one must be, or a folder where the file must be; the last engine commit's tree,
+/// and the tip's.
+pub fn in_the_way((previous, tip): (&Tree, &Tree), dir: &str, file: &str) -> Option<String> {
+    let parents = dir.match_indices('/').map(|(i, _)| &dir[..i]).chain([dir]);
+    // What only the tip has is put right by removing it.
+    let both = |path: &str| tip.entry(path).is_some() && previous.entry(path).is_some();
+    let found = parents.into_iter().find(|path| both(path)).map(str::to_owned);
+    found.or_else(|| tip.below(file).next().map(|entry| entry.path.clone()))
 }
 
 struct Edit<'a> {
@@ -133,7 +164,7 @@ impl Edit<'_> {
             self.note(wanted, written);
             return Ok(());
         }
-        if let Some(path) = self.in_the_way(&wanted.output_dir(), &wanted.lock_path) {
+        if let Some(path) = in_the_way((self.previous, self.tip), &wanted.output_dir(), &wanted.lock_path) {
             self.edited.obstructed.insert(wanted.id.clone(), path);
             return Ok(());
         }
@@ -172,6 +203,20 @@ impl Edit<'_> {
         Ok(())
     }
 
+    /// The lock of a cluster whose definition is refused: its output stays as it is until that is mended.
+    fn healed(&mut self, wanted: &Wanted, lock: &ClusterLock) -> Result<(), EditError> {
+        if let Some(path) = in_the_way((self.previous, self.tip), &wanted.output_dir(), &wanted.lock_path) {
+            self.edited.obstructed.insert(wanted.id.clone(), path);
+            return Ok(());
+        }
+        let before = self.edited.files;
+        self.lock(wanted, lock, None)?;
+        if self.edited.files != before {
+            self.edited.changed.push(wanted.id.clone());
+        }
+        Ok(())
+    }
+
     fn note(&mut self, wanted: &Wanted, written: &Written) {
         if !written.outdated.is_empty() {
             self.edited.outdated.insert(wanted.id.clone(), written.outdated.clone());
@@ -183,15 +228,6 @@ impl Edit<'_> {
             let key = (wanted.identity.management_cluster.clone(), wanted.id.namespace().clone());
             self.namespaces.entry(key).or_insert_with(|| wanted.id.clone());
         }
-    }
-
-    /// Something that is no folder where one must be, or a folder where the lock must be.
-    fn in_the_way(&self, dir: &str, lock_path: &str) -> Option<String> {
-        let parents = dir.match_indices('/').map(|(i, _)| &dir[..i]).chain([dir]);
-        // What only the tip has is put right by removing it.
-        let both = |path: &str| self.tip.entry(path).is_some() && self.previous.entry(path).is_some();
-        let file = parents.into_iter().find(|path| both(path)).map(str::to_owned);
-        file.or_else(|| self.tip.below(lock_path).next().map(|entry| entry.path.clone()))
     }
 
     fn render(&self, wanted: &Wanted, lock: &ClusterLock) -> Result<Result<Output, Vec<PatchError>>, EditError> {

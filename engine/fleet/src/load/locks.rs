@@ -6,7 +6,7 @@ use super::presence::{Fate, Presence};
 use crate::find::{folder, lock_path};
 use crate::issue::Issue;
 use crate::rules::{BEING_DELETED, IDENTITY_CHANGED, INVALID_VALUE, SAME_LOCK};
-use model::want::OrphanLock;
+use model::want::{OrphanLock, Unresolved};
 use model::{ClusterId, ClusterLock, Reason, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -89,6 +89,17 @@ impl Locks {
             orphans.insert(id.clone(), orphan);
         }
         orphans
+    }
+
+    /// What may define a cluster beside the resolved ones.
+    pub(super) fn unresolved(
+        &self,
+        documents: &Documents,
+        defined: &[Defined<'_>],
+        clusters: &[Cluster<'_>],
+    ) -> Unresolved {
+        let resolved = clusters.iter().map(|c| &c.id).collect();
+        Presence::of(documents, defined, &self.by_id).unresolved(defined, &resolved)
     }
 
     /// Without a fleet nothing is concluded: no definition counts as removed.

@@ -6,6 +6,7 @@ use super::documents::{Claim, Documents, Whose};
 use super::locks::Locked;
 use crate::find::folder;
 use model::lock::DeletionPhase;
+use model::want::Unresolved;
 use model::{ClusterDefinition, ClusterId, FleetName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -95,6 +96,20 @@ impl<'d, 'a> Presence<'d, 'a> {
             return Fate::Renamed(renamed);
         }
         self.doubt(id, locked, is_certain).map_or(Fate::Removed, Fate::InDoubt)
+    }
+
+    /// What may be a definition of a cluster that was not resolved, whoever's it is.
+    pub(super) fn unresolved(&self, defined: &[Defined<'_>], resolved: &BTreeSet<&ClusterId>) -> Unresolved {
+        let ids = defined.iter().filter(|d| !resolved.contains(&d.home.id));
+        let names = self.claimed_names.iter();
+        let unread = || self.documents.unread_folders.first().map(|folder| format!("what lies in {folder} is not read"));
+        let anyones = || self.anyones.map(|path| format!("{path} may be its definition, and cannot be read as one"));
+        let cut_short = self.documents.cut_short.then(|| "not all definitions were read".to_owned());
+        Unresolved {
+            ids: ids.map(|d| (d.home.id.clone(), d.path.to_owned())).collect(),
+            names: names.map(|(name, path)| ((*name).to_owned(), (*path).to_owned())).collect(),
+            any: cut_short.or_else(unread).or_else(anyones),
+        }
     }
 
     /// Why it is not certain that it is gone.

@@ -6,7 +6,7 @@ use super::{AUTOSCALED_BACK, IDENTITY_CHANGED, MACHINES_CHANGED, POOL_REMOVED, V
 use crate::mutability::instead;
 use crate::resolve::Case;
 use model::definition::{AllowReplacement, FirewallMode};
-use model::want::{Effective, Origin, input_digests};
+use model::want::{Effective, Origin, input_digests, is_rendered_from};
 use model::{ClusterLock, Reason};
 use std::collections::BTreeSet;
 
@@ -45,6 +45,8 @@ pub(super) fn changes(case: &mut Case<'_>) {
         let Some(object) = Object::of(key) else { continue };
         match now.get(key) {
             Some(is) if is == was => {}
+            // A default that is written out replaces nothing.
+            Some(_) if is_rendered_from(&case.identity.name, case.effective, &lock.values, key, was) => {}
             Some(_) => changed(case, object, &fed),
             None => gone(case, object, lock),
         }

@@ -56,7 +56,7 @@ fn an_answer_counts_for_a_day_whatever_clocks_say() {
     let view = branch.view();
     let answered = branch.repo.commit_info(branch.tip).unwrap().committer_time;
     for (now, counts) in [(0, true), (DAY, true), (DAY + 1, false), (-DAY, true), (-DAY - 1, false)] {
-        let is_there = view.said(at(answered + now)).is_acknowledged(Reason::Suspect, "project");
+        let is_there = view.said(&BTreeSet::new(), at(answered + now)).is_acknowledged(Reason::Suspect, "project");
         assert_eq!(is_there, counts, "{now}");
     }
 }
@@ -117,6 +117,7 @@ fn plan_of(losses: &[Slot]) -> Plan {
         notes: Vec::new(),
         lost: Vec::new(),
         drops_successor: false,
+        frees: Vec::new(),
     };
     plan.clusters.insert(id(SHOP), cluster);
     plan.losses.extend(losses.iter().map(|slot| Loss {

@@ -44,7 +44,7 @@ fn network(want: &Want, id: &str, tags: Tags) -> Network {
 
 fn delegates_its_network(project: ProjectId) -> ClusterPlan {
     let (steps, notes, lost) = (vec![Step::Delegate { slot: Slot::Network }], vec![], vec![]);
-    ClusterPlan { project, steps, blocked: None, notes, lost, drops_successor: false }
+    ClusterPlan { project, steps, blocked: None, notes, lost, drops_successor: false, frees: Vec::new() }
 }
 
 /// What becomes of the slot when the management cluster shows the network `seen`.

@@ -130,6 +130,7 @@ fn kind(why: &FreeReason) -> &'static str {
     match why {
         FreeReason::Duplicate { .. } => "duplicate",
         FreeReason::Replaced { .. } => "replaced",
+        FreeReason::Unwanted => "unwanted",
         FreeReason::Leftover => "leftover",
         FreeReason::Deletion => "deletion",
         FreeReason::Orphan => "orphan",

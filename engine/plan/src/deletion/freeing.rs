@@ -9,7 +9,7 @@ use crate::budget::FreeBudget;
 use crate::committed::Committed;
 use crate::index::{Hit, ResourceRef};
 use model::lock::{ClusterLock, Deletion};
-use model::metal::{HaveProject, Ip, IpKind, MachineState};
+use model::metal::{HaveProject, Ip, IpKind, Machine, MachineRole, MachineState};
 use model::request::{Free, FreeReason, Target};
 use model::tags::{self, is_service_of};
 use model::{ClusterId, MachineId, Origin, ProjectId, Reason, Slot, Tags, Timestamp};
@@ -87,6 +87,7 @@ impl Cluster<'_> {
         one.waits.extend(in_use(self.context, self.id, lock));
         let elsewhere = self.unread_projects();
         one.waits.extend(elsewhere.map(|project| format!("metal-api did not answer for project {project} either")));
+        one.waits.extend(self.in_use_elsewhere(&lock.identity.project));
         if !one.may_go_on() {
             return;
         }
@@ -96,8 +97,8 @@ impl Cluster<'_> {
         if !one.may_go_on() {
             return;
         }
-        self.hold_vip(&mut items);
         items.extend(self.marked_items(lock));
+        self.hold_vip(&mut items);
         items.extend(self.service_items(lock));
         self.go(&items, budget, one, frees);
     }
@@ -307,6 +308,36 @@ impl Cluster<'_> {
                 item.state = held;
             }
         }
+    }
+
+    /// Who lives in another project where something with our mark for the cluster stands, perhaps an older life of it: what
+    /// stands in its networks, and its machines, keep all of it.
+    fn in_use_elsewhere(&self, project: &ProjectId) -> Vec<String> {
+        let (fleet, cluster) = (&self.context.fleet.metadata.name, self.id.to_string());
+        let marked = || {
+            let hits = self.context.index.of(&cluster).iter();
+            hits.filter(|hit| hit.project != project && hit.mark().is_some_and(|mark| mark.is_of(fleet)))
+        };
+        let others: BTreeSet<&ProjectId> = marked().map(|hit| hit.project).collect();
+        let had = |project: &ProjectId| self.context.have.projects.get(project);
+        let mut sentences: Vec<String> = Vec::new();
+        for other in others {
+            let machines = had(other).and_then(|had| occupants::machines_of(had, &cluster));
+            sentences.extend(machines.map(|words| format!("in project {other} {words}")));
+        }
+        let is_firewall = |hit: &Hit<'_>, id: &MachineId| match hit.resource {
+            ResourceRef::Firewall(machine) => machine.id == *id,
+            ResourceRef::Network(_) | ResourceRef::Ip(_) => false,
+        };
+        for hit in marked() {
+            let (ResourceRef::Network(network), Some(had)) = (hit.resource, had(hit.project)) else { continue };
+            let spared = |machine: &Machine| {
+                let is_told = machine.role == MachineRole::Machine && machine.tags.cluster() == Some(&cluster);
+                is_told || marked().any(|hit| is_firewall(hit, &machine.id))
+            };
+            sentences.extend(occupants::standing(had, &network.id, true, spared));
+        }
+        sentences
     }
 
     /// Projects in which something with our mark stands and of which not everything was read.

@@ -33,6 +33,10 @@ pub(super) fn decide(
             return;
         }
     }
+    if let Some(words) = context.want.unresolved.of(id).filter(|_| !is_back) {
+        one.waits.push(format!("{words}: what the tombstone keeps may be its"));
+        return;
+    }
     if values.is_empty() {
         (one.ends, one.next) = (true, Next::End);
         return;

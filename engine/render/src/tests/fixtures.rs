@@ -248,6 +248,7 @@ pub(super) fn want(clusters: impl IntoIterator<Item = Wanted>) -> Want {
         clusters,
         orphan_locks: BTreeMap::new(),
         tombstones: BTreeMap::new(),
+        unresolved: <_>::default(),
     }
 }
 
