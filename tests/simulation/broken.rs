@@ -190,6 +190,16 @@ fn i2_something_of_a_deleted_cluster_is_left() {
 }
 
 #[test]
+fn i2_a_leak_is_no_orphan() {
+    // Of a death nobody committed anything of; committed values are never excused by it.
+    let mut world = World::new();
+    world.checker.died();
+    world.deleted();
+    world.engine([(LOCK, None), (INFRASTRUCTURE, None), (CONTROL_PLANE, None)]).expect("its files may go");
+    violates("I2", world.quiet());
+}
+
+#[test]
 fn i2_a_deletion_that_never_ends() {
     let mut world = World::new();
     world.deleted();

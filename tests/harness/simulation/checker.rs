@@ -97,6 +97,8 @@ pub struct Checker {
     taken: Vec<Thing>,
     /// What a lock at the branch named last, by cluster and slot.
     committed: BTreeMap<(String, String), Named>,
+    /// Some process died: what it allocated and nobody committed may be an orphan.
+    had_deaths: bool,
     /// Inputs and machines of the output that the engine wrote last.
     machines: BTreeMap<String, (String, BTreeMap<String, String>)>,
 }
@@ -236,6 +238,11 @@ impl Checker {
         Ok(())
     }
 
+    /// A process died, with whatever it was at.
+    pub fn died(&mut self) {
+        self.had_deaths = true;
+    }
+
     /// Something is in metal-api now.
     pub fn found(&mut self, thing: Thing) {
         self.things.insert((thing.kind.clone(), thing.id.clone()), thing);
@@ -317,7 +324,10 @@ impl Checker {
         let Some(locks) = facts.locks.get(cluster) else {
             let kept = facts.tombstones.get(cluster).cloned().unwrap_or_default();
             let leaked = own.iter().find(|thing| !kept.values().any(|named| thing.is(named)));
-            return match leaked.filter(|_| !excused.contains(cluster)) {
+            // Reported, never freed: no lock ever said whose it is, and nobody who knows lives.
+            let was_committed = self.committed.keys().any(|(of, _)| of == cluster);
+            let is_orphan = self.had_deaths && !was_committed && !facts.definitions.contains_key(cluster);
+            return match leaked.filter(|_| !excused.contains(cluster) && !is_orphan) {
                 Some(thing) => violated("I2", format!("{} {} of {cluster} was never freed", thing.kind, thing.id)),
                 None => Ok(()),
             };

@@ -9,10 +9,13 @@ use std::sync::Arc;
 /// A blob.
 pub(super) type Id = [u8; 20];
 
+/// The bytes of a path.
+type Reader = Box<dyn Fn(&str) -> Vec<u8>>;
+
 /// The files of one commit; bytes are read when somebody asks.
 pub struct Files {
     ids: BTreeMap<String, Id>,
-    read: Box<dyn Fn(&str) -> Vec<u8>>,
+    read: Reader,
 }
 
 impl Files {
@@ -79,7 +82,6 @@ pub(super) struct Named {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Definition {
-    pub path: String,
     pub is_confirmed: bool,
     pub is_paused: bool,
     /// Everything that may change machines.
@@ -88,7 +90,6 @@ pub(super) struct Definition {
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lock {
-    pub path: String,
     /// By `network`, `vip`, `firewall`, `egress.<network>`.
     pub named: BTreeMap<String, Named>,
     pub successor: Option<String>,
@@ -132,7 +133,7 @@ impl Facts {
         for path in files.ids.keys() {
             let name = path.rsplit('/').next().unwrap_or(path);
             if name == "cluster.lock.yaml" {
-                facts.lock(path, &memo.documents(files, path));
+                facts.lock(&memo.documents(files, path));
             } else if path.starts_with("tombstones/") {
                 facts.tombstone(&memo.documents(files, path));
             } else if let Some(rest) = path.strip_prefix("rendered/") {
@@ -159,7 +160,6 @@ impl Facts {
             }
         }
         let definition = Definition {
-            path: path.to_owned(),
             is_confirmed: spec["deletion"]["confirm"].as_str() == Some(name),
             is_paused: spec["paused"] == true,
             inputs: format!("{shared}{inputs}"),
@@ -167,7 +167,7 @@ impl Facts {
         self.definitions.entry(format!("{namespace}.{name}")).or_default().push(definition);
     }
 
-    fn lock(&mut self, path: &str, documents: &[Value]) {
+    fn lock(&mut self, documents: &[Value]) {
         let [document] = documents else { return };
         let Some(cluster) = cluster(document) else { return };
         let values = &document["values"];
@@ -176,7 +176,6 @@ impl Facts {
             (text("status") == "False").then(|| format!("{} {}", text("type"), text("reason")))
         };
         let lock = Lock {
-            path: path.to_owned(),
             named: named(values),
             successor: values["firewall"]["successor"]["id"].as_str().map(str::to_owned),
             is_confirmed: document["deletion"]["confirmedIn"].is_string(),

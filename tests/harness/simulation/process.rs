@@ -100,6 +100,7 @@ impl Process {
     pub(super) fn kill(self) {
         self.life.is_dead.store(true, Ordering::Relaxed);
         self.life.world.say(format_args!("{} is gone", self.name));
+        self.life.world.state().checker.died();
         self.task.abort();
     }
 
@@ -116,6 +117,7 @@ impl Life {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 && !self.is_dead.swap(true, Ordering::Relaxed) {
             self.world.say(format_args!("{} dies here", self.name));
+            self.world.state().checker.died();
         }
         if left != NEVER {
             self.left.store(left.saturating_sub(1), Ordering::Relaxed);
@@ -128,7 +130,14 @@ impl Life {
     fn fate(&self, asked: &Asked) -> git::Fate {
         let fate = self.world.fate_of_git();
         if fate != git::Fate::Serve {
-            self.world.say(format_args!("{}: {asked:?} meets {fate:?}", self.name));
+            // Without ids: those of commits are by chance.
+            let what = match asked {
+                Asked::Refs => "a look at refs",
+                Asked::Fetch => "a fetch",
+                Asked::Advert => "the begin of a push",
+                Asked::Push { full_ref, .. } => full_ref,
+            };
+            self.world.say(format_args!("{}: {what} meets {fate:?}", self.name));
         }
         fate
     }

@@ -121,7 +121,7 @@ impl Link for MemoryLink {
                 let asked = Asked::Push { full_ref: full_ref.to_owned(), new };
                 self.serve(asked, |hub, by| {
                     let moved = hub.receive(by, full_ref, old, new, pack);
-                    Ok(report(full_ref, moved.as_ref().map(|()| ()).map_err(String::as_str)))
+                    Ok(report(full_ref, moved.as_ref().copied().map_err(String::as_str)))
                 })?
             }
             (Service::UploadPack, Some("command=ls-refs")) => {
