@@ -128,7 +128,8 @@ pub(super) fn values(case: &mut Case<'_>) -> BTreeSet<Fed> {
         autoscaled_pools: _,
         empty_pools: _,
     } = &lock.values;
-    let is_complete = !lock.rendered.is_empty();
+    // A deletion takes values out one by one: who filled a slot then is not to be read off their absence.
+    let is_complete = !lock.rendered.is_empty() && lock.deletion.is_none();
     held.network(&lock.values, e);
     // Complete without a network: the provider allocated it.
     if is_complete && lock.values.node_network.is_none() && e.nodes.mode.value != SlotMode::Delegate {
