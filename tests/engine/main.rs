@@ -11,6 +11,7 @@ mod converge;
 mod crash;
 mod interleave;
 mod lasting;
+mod life;
 mod modes;
 mod output;
 mod race;

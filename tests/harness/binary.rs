@@ -6,10 +6,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Builds the binary once per test process, with the profile of the tests, and says where it is.
+/// Builds the binary once per test process, with the profile of the tests, and says where it is; `FERROFLEET_BINARY`
+/// names another one, as one that was released.
 pub fn ferrofleet() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(named) = std::env::var_os("FERROFLEET_BINARY") {
+            return named.into();
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         // A benchmark measures what is shipped, a test what it was built with.
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
