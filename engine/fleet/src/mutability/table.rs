@@ -54,7 +54,8 @@ table! {
     "spec.firewall.size": Replaces(Firewall) => "the old one serves until the new one has phoned home";
     "spec.firewall.image": Replaces(Firewall) => "the old one serves until the new one has phoned home";
     "spec.firewall.networks": Replaces(Firewall) =>
-        "their order counts: the first one is where services get their addresses";
+        "the old one serves until the new one has phoned home; the first one is where services get their addresses, and another \
+         order alone replaces nothing";
     "spec.firewall.rules.presets": Replaces(Firewall) => "rules are read when a firewall is installed, and never again";
     "spec.firewall.rules.egress": Replaces(Firewall) => "rules are read when a firewall is installed, and never again";
     "spec.firewall.rules.ingress": Replaces(Firewall) => "rules are read when a firewall is installed, and never again";

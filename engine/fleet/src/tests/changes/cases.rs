@@ -81,7 +81,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     one("spec.firewall.size", &[("/spec/firewall/size", "\"c1-large-x86\"")]),
     one("spec.firewall.image", &[("/spec/firewall/image", "\"firewall-ubuntu-3.0.20251001\"")]),
-    one("spec.firewall.networks", &[("/spec/firewall/networks", r#"["mpls-muc-a", "internet"]"#)]),
+    one("spec.firewall.networks", &[("/spec/firewall/networks", r#"["internet"]"#)]),
     one("spec.firewall.rules.presets", &[("/spec/firewall/rules/presets", "[]")]).before(&[(
         "/spec/firewall/rules/egress/",
         r#"{"ports": [53, 80, 123, 443], "protocol": "TCP", "to": ["0.0.0.0/0"]}"#,
