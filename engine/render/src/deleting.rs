@@ -1,9 +1,11 @@
 //! R2: what stays of a cluster's output when its definition is gone. Made from the committed files, for there is
 //! nothing else it could be rendered from; the same from whatever an earlier commit left of them.
 
+use crate::edit::COMMITTED_BYTES_MAX;
 use crate::guards::lift;
 use crate::kinds::{ADDONS, CONTROL_PLANE, INFRASTRUCTURE, KUSTOMIZATION, POOLS, TEMPLATES, kustomization};
-use model::lock::DeletionPhase;
+use model::Tree;
+use model::lock::{ClusterLock, DeletionPhase};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,6 +43,20 @@ pub(crate) fn left(comment: &str, phase: DeletionPhase, there: &Files) -> Files 
     let kustomization = kustomization(files.keys().copied());
     files.insert(KUSTOMIZATION, crate::emit::file(comment, [&kustomization]));
     files
+}
+
+/// Whether the output of a cluster that is being deleted is as its lock's phase has it; also where there is none.
+pub fn is_left(lock: &ClusterLock, tree: &Tree) -> bool {
+    let Some(deletion) = &lock.deletion else { return false };
+    let dir = lock.identity.output_dir();
+    let mut there = Files::new();
+    for name in NAMES {
+        let Some(entry) = tree.entry(&format!("{dir}/{name}")) else { continue };
+        let Ok(bytes) = tree.read(&entry.id, COMMITTED_BYTES_MAX) else { return false };
+        there.insert(name, bytes);
+    }
+    there.len() == tree.below(&dir).count()
+        && left(&crate::render::comment(&lock.source.path), deletion.phase, &there) == there
 }
 
 /// A file with these objects behind its own and without guards. As it is where that changes nothing, and where it is no

@@ -1,7 +1,8 @@
 //! Definitions and locks to files: Cluster API manifests and the locks themselves.
 #![forbid(unsafe_code)]
 
-pub use edit::{EditError, Edited, Settled, edit, is_ours};
+pub use deleting::is_left;
+pub use edit::{EditError, Edited, Settled, edit, in_the_way, is_ours};
 pub use images::{BillEntry, Fetched, images, unmapped};
 pub use impact::{Effect, Impact};
 pub use lock_file::{lock, tombstone, tombstone_path};

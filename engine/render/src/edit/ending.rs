@@ -1,6 +1,6 @@
 //! What a commit leaves of a deleted cluster (R2).
 
-use super::{Edit, EditError};
+use super::{Edit, EditError, in_the_way};
 use crate::deleting::{left, objects};
 use crate::impact::impacts;
 use crate::{tombstone, tombstone_path};
@@ -20,7 +20,7 @@ impl Edit<'_> {
             Ending::Tombstone(document) if is_ours => {
                 let path = tombstone_path(id);
                 let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-                if let Some(path) = self.in_the_way(parent, &path) {
+                if let Some(path) = in_the_way((self.previous, self.tip), parent, &path) {
                     self.edited.obstructed.insert(id.clone(), path);
                     return Ok(());
                 }
@@ -51,7 +51,7 @@ impl Edit<'_> {
         orphan: Option<&OrphanLock>,
     ) -> Result<(), EditError> {
         let dir = lock.identity.output_dir();
-        if let Some(path) = self.in_the_way(&dir, path) {
+        if let Some(path) = in_the_way((self.previous, self.tip), &dir, path) {
             self.edited.obstructed.insert(id.clone(), path);
             return Ok(());
         }
