@@ -1,20 +1,21 @@
 //! The firewall's slot, whose generations are one: which one serves, and whether another one is to come (R4).
 
+mod fitness;
+
 use crate::cluster::{Context, adopt};
 use crate::committed::firewall_slot;
 use crate::generations::{One, is_in_time, is_outage, ours};
 use crate::index::ResourceRef;
 use crate::losses::LossKind;
 use crate::requests::{self, Budget};
-use crate::settle::is_patched;
 use crate::watch::{is_dead, passed};
 use crate::{ClusterPlan, Note, Step};
 use model::definition::{AllowReplacement, FirewallMode};
-use model::lock::{Firewall, Successor, Values};
+use model::lock::{Firewall, Successor};
 use model::metal::Machine;
-use model::request::{Free, FreeReason, Target};
-use model::want::{Blocked, is_firewall_of};
-use model::{Digest, MachineId, Origin, Reason, Slot, tags};
+use model::request::Target;
+use model::want::Blocked;
+use model::{MachineId, Origin, Reason, Slot};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -150,7 +151,8 @@ impl<'a> Slots<'a> {
         let unseen = self.present.successor.as_ref().filter(|next| next.generation > serving.generation);
         let unseen = unseen.filter(|next| !self.all.iter().any(|one| one.is(&next.id, &next.allocation)));
         let is_pending = unseen.is_some_and(|next| !self.is_lost(next));
-        let names = |one: &One<'_>| self.present.successor.as_ref().is_some_and(|next| one.is(&next.id, &next.allocation));
+        let names =
+            |one: &One<'_>| self.present.successor.as_ref().is_some_and(|next| one.is(&next.id, &next.allocation));
         plan.drops_successor = unseen.is_some() && !is_pending || unwanted.iter().any(names);
         if let Some(next) = self.successor(&younger) {
             let named = self.present.successor.as_ref().is_some_and(|named| next.is(&named.id, &named.allocation));
@@ -227,63 +229,6 @@ impl<'a> Slots<'a> {
             is_made_so,
             is_gone: self.is_gone(),
         }
-    }
-
-    /// Whether the present one was made from what is wanted now; what nobody recorded was.
-    fn inputs_are_wanted(&self) -> bool {
-        let wanted = self.context.wanted;
-        if let Some(inputs) = &self.present.inputs {
-            return is_firewall_of(&wanted.effective, inputs);
-        }
-        let Some(lock) = wanted.lock.as_deref() else { return true };
-        let Some(before) = lock.rendered.get("firewall") else { return true };
-        is_firewall_of(&wanted.effective, before) || is_patched(wanted, lock)
-    }
-
-    fn is_as_wanted(&self, machine: &Machine) -> bool {
-        self.is_made_so(machine) && self.stands_right(machine)
-    }
-
-    fn is_made_so(&self, machine: &Machine) -> bool {
-        let inputs = machine.tags.get(tags::INPUTS).and_then(Digest::parse);
-        inputs.is_none_or(|inputs| is_firewall_of(&self.context.wanted.effective, &inputs))
-    }
-
-    /// One on its way from settings that a person took back: it would end connections for nothing, and keep another one
-    /// from coming. While nothing serves, one that may still come is let.
-    fn is_unwanted(&self, one: &One<'_>, serving: &Serving<'_>) -> bool {
-        let Some(present) = serving.machine else { return false };
-        let serves = present.phoned_home && !is_dead(present);
-        self.refused.is_none()
-            && !one.machine.phoned_home
-            && !self.is_made_so(one.machine)
-            && (serves || !self.is_in_time(one))
-    }
-
-    fn free(&self, one: &One<'_>) -> Free {
-        Free {
-            cluster: self.context.wanted.id.clone(),
-            slot: one.slot(),
-            project: self.context.wanted.identity.project.clone(),
-            target: Target::Machine { id: one.machine.id.clone(), allocation: one.machine.allocation.clone() },
-            why: FreeReason::Unwanted,
-        }
-    }
-
-    /// Whether it is in the committed node network and has the committed egress addresses, as far as it says. A person's
-    /// answer to a lost value may have changed them.
-    fn stands_right(&self, machine: &Machine) -> bool {
-        let none = Values::default();
-        let values = self.context.wanted.lock.as_deref().map_or(&none, |lock| &lock.values);
-        let mut primary = machine.networks.iter().filter(|n| n.kind.is_primary()).peekable();
-        let node = values.node_network.as_ref();
-        let in_network = primary.peek().is_none() || primary.any(|n| node.is_none_or(|node| n.network == node.id));
-        let has_address = |egress: &model::lock::EgressIp| {
-            let mut there = machine.networks.iter().filter(|n| n.network == egress.network && !n.ips.is_empty());
-            let first = there.next();
-            first.is_none_or(|n| n.ips.contains(&egress.address)) || there.any(|n| n.ips.contains(&egress.address))
-        };
-        in_network && values.egress_ips.iter().all(has_address)
     }
 
     /// A successor that the lock names and the reading does not show as ours is lost when that is concluded, or when it
@@ -383,7 +328,9 @@ impl<'a> Slots<'a> {
         live.extend((!serving.is_gone).then_some(serving.generation));
         if live.len() >= GENERATIONS_MAX {
             if self.all.iter().any(|one| one.generation > serving.generation && self.is_unwanted(one, serving)) {
-                return Err(format!("it waits until one that nobody wants is freed, there are never more than {GENERATIONS_MAX}"));
+                return Err(format!(
+                    "it waits until one that nobody wants is freed, there are never more than {GENERATIONS_MAX}"
+                ));
             }
             let ids: Vec<String> = younger.iter().map(|one| one.machine.id.to_string()).collect();
             return Err(format!(

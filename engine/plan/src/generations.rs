@@ -8,8 +8,8 @@ use model::metal::{Machine, MachineNetworkKind, MachineRole};
 use model::request::{Free, FreeReason, Resource, Target};
 use model::want::is_firewall_of;
 use model::{
-    Allocation, ClusterId, Digest, FleetName, Have, MachineId, NetworkId, Origin, PartitionId, ProjectId, Seconds, Slot,
-    Timestamp, Want, tags,
+    Allocation, ClusterId, Digest, FleetName, Have, MachineId, NetworkId, Origin, PartitionId, ProjectId, Seconds,
+    Slot, Timestamp, Want, tags,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

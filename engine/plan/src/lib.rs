@@ -247,7 +247,15 @@ pub fn plan(want: &Want, have: &Have, setting: &Setting<'_>) -> Plan {
         let project = &wanted.identity.project;
         let losses = losses.of(id);
         let is_refused = want.fleet_is_refused;
-        let context = cluster::Context { wanted, have, fleet: name, fleet_is_refused: is_refused, index: &index, setting, losses };
+        let context = cluster::Context {
+            wanted,
+            have,
+            fleet: name,
+            fleet_is_refused: is_refused,
+            index: &index,
+            setting,
+            losses,
+        };
         let mut cluster = cluster::decide(&context, plan.suspect.get(project), &mut budget);
         // A list that is missing would make a network look empty.
         if index.is_complete(project) && !plan.suspect.contains_key(project) {

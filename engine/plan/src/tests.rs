@@ -1,9 +1,11 @@
 //! Tables: one want, one have, what is planned for it.
 
+mod brakes;
 mod capacity;
 mod deletion;
 mod firewall;
 mod generations;
+mod healing;
 mod losses;
 mod samples;
 mod watch;

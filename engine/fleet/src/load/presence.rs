@@ -102,7 +102,8 @@ impl<'d, 'a> Presence<'d, 'a> {
     pub(super) fn unresolved(&self, defined: &[Defined<'_>], resolved: &BTreeSet<&ClusterId>) -> Unresolved {
         let ids = defined.iter().filter(|d| !resolved.contains(&d.home.id));
         let names = self.claimed_names.iter();
-        let unread = || self.documents.unread_folders.first().map(|folder| format!("what lies in {folder} is not read"));
+        let unread =
+            || self.documents.unread_folders.first().map(|folder| format!("what lies in {folder} is not read"));
         let anyones = || self.anyones.map(|path| format!("{path} may be its definition, and cannot be read as one"));
         let cut_short = self.documents.cut_short.then(|| "not all definitions were read".to_owned());
         Unresolved {

@@ -150,3 +150,26 @@ fn a_lock_of_another_management_cluster_is_not_taken_over() {
     assert_eq!(rules(&loaded), ["identity-changed"]);
     assert!(loaded.want.clusters[&id()].blocked.is_some() && loaded.want.orphan_locks.is_empty());
 }
+
+#[test]
+fn what_may_be_the_definition_of_a_buried_cluster_is_known() {
+    let (tree, _) = buried();
+    assert_eq!(loaded(&tree).want.unresolved.of(&id()), None);
+    type Case = (&'static str, &'static str, &'static str);
+    let cases: &[Case] = &[
+        ("a version that is not offered", "1.34", "9.9"),
+        ("its stage is not there", "flavor: default", "flavor: default\n  stage: nowhere"),
+        ("a field that is not known", "replicas: 2", "replica: 2"),
+        ("nothing can be read", "kind: ClusterDefinition", "kind: ["),
+    ];
+    for (what, from, to) in cases {
+        let (mut tree, _) = buried();
+        back(&mut tree, (from, to));
+        let want = loaded(&tree).want;
+        assert!(!want.clusters.contains_key(&id()), "{what}");
+        assert!(want.unresolved.of(&id()).is_some(), "{what}: {:?}", want.unresolved);
+    }
+    let (mut tree, _) = buried();
+    back(&mut tree, ("replicas: 2", "replicas: 3"));
+    assert_eq!(loaded(&tree).want.unresolved.of(&id()), None, "it is resolved");
+}

@@ -344,8 +344,10 @@ impl Cluster<'_> {
     fn unread_projects(&self) -> impl Iterator<Item = ProjectId> {
         let (fleet, cluster) = (&self.context.fleet.metadata.name, self.id.to_string());
         let ours = self.context.index.of(&cluster).iter().filter(|hit| hit.mark().is_some_and(|m| m.is_of(fleet)));
+        let is_accepted = self.context.setting.said.is_acknowledged(Reason::Suspect, self.id);
         let unread = |project: &&ProjectId| {
-            !self.context.have.complete_for(project) || self.context.suspect.contains_key(*project)
+            let is_suspect = self.context.suspect.contains_key(*project) && !is_accepted;
+            !self.context.have.complete_for(project) || is_suspect
         };
         let unread: BTreeSet<ProjectId> = ours.map(|hit| hit.project).filter(unread).cloned().collect();
         unread.into_iter()

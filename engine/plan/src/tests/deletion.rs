@@ -47,7 +47,11 @@ fn r25_the_rest_leaves_when_nobody_needs_the_network_any_more() {
         ("the Cluster", bed().looks(Some(Ok(seen(true, true, &[])))), "the Cluster is still in"),
         ("its machines", bed().looks(Some(Ok(seen(false, true, &["Machine/a"])))), "yet: Machine/a"),
         ("silent", bed().looks(Some(Err("no route"))), "does not answer: no route"),
-        ("no access, too soon", bed().looks(None).since(Some(NOW - 1)), "nobody sees whether the last commit is synced"),
+        (
+            "no access, too soon",
+            bed().looks(None).since(Some(NOW - 1)),
+            "nobody sees whether the last commit is synced",
+        ),
         ("no access, after a while", bed().looks(None).since(Some(0)), ""),
         ("a machine with its marks", bed().machine("default.shop", "elsewhere"), "are not freed yet: 00000000"),
         ("a foreign machine", bed().machine("default.other", "n1"), "(tagged for `default.other`)"),

@@ -74,7 +74,7 @@ fn fleet() -> Fleet {
     }
 }
 
-fn effective() -> Effective {
+pub(super) fn effective() -> Effective {
     let cidr = |text: &str| text.parse::<Cidr>().unwrap();
     let image = ImageSpec {
         wish: Setting::new(ImageId::parse("capms-ubuntu").unwrap(), model::want::Origin::Policy),

@@ -132,6 +132,25 @@ fn a_blocked_cluster_is_not_touched_and_one_without_a_lock_neither() {
 }
 
 #[test]
+fn r4_a_blocked_clusters_lock_gets_another_firewall_and_nothing_else() {
+    let (mut wanted, mut files) = committed(wanted("billing", Flavor::Calico));
+    wanted.blocked = Some(Blocked { reason: Reason::ReplacementNotAllowed, message: String::new() });
+    let mut lock = (**wanted.lock.as_ref().unwrap()).clone();
+    lock.values.firewall.as_mut().unwrap().generation = 2;
+    let want = want([with(wanted, |e| e.pools[0].machines.replicas.value = 9)]);
+    let locks = BTreeMap::from([(want.clusters.keys().next().unwrap().clone(), lock.clone())]);
+    let before = files.files.clone();
+    let edited = run(&want, &locks, &mut files, &mut Memo::default());
+    assert_eq!((edited.changed, edited.files), (ids(&["billing"]), 1));
+    let differs: Vec<_> = files.files.iter().filter(|(path, bytes)| before.get(*path) != Some(bytes)).collect();
+    assert_eq!(
+        differs.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+        ["stages/production/clusters/billing/cluster.lock.yaml"]
+    );
+    assert_eq!(**reloaded(want, &files).clusters.values().next().unwrap().lock.as_ref().unwrap(), lock);
+}
+
+#[test]
 fn r8_a_paused_cluster_gets_its_output_paused_and_keeps_its_lock() {
     let (wanted, mut files) = committed(wanted("billing", Flavor::Calico));
     let mut wanted = with(wanted, |e| e.paused = true);

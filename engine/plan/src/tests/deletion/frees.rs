@@ -318,3 +318,48 @@ fn a_successor_takes_the_place_of_the_firewall_that_went_first() {
     let left = lock.values.firewall.unwrap();
     assert_eq!((left.id, left.generation, left.successor), (next.id, 2, None));
 }
+
+#[test]
+fn r25_an_older_life_in_another_project_is_not_cut_off() {
+    let other = model::ProjectId::parse("00000000-0000-0000-0000-000000000009").unwrap();
+    let elsewhere = |bed: &mut Bed, machine: Option<&str>| {
+        let mut had = HaveProject::default();
+        let mut firewall = firewall(7, "default.shop", 1, 1);
+        firewall.networks = vec![in_network("n7")];
+        had.firewalls.push(firewall);
+        had.networks.push(network("n7", "default.shop", 1));
+        had.ips.push(vip("198.18.0.7", "default.shop", 1));
+        had.machines.extend(machine.map(|cluster| {
+            let mut machine = machine_in("n7");
+            machine.tags = Tags::new().with(tags::CLUSTER_RESOURCE, cluster);
+            machine
+        }));
+        bed.have.projects.insert(other.clone(), had);
+    };
+    for cluster in ["default.shop", "default.other"] {
+        let mut bed = freeing();
+        elsewhere(&mut bed, Some(cluster));
+        assert_eq!(bed.frees(), [] as [String; 0], "{cluster}");
+        assert_eq!(bed.one().waits.len(), 1, "{:?}", bed.one());
+    }
+    let mut bed = freeing();
+    elsewhere(&mut bed, None);
+    assert_eq!(bed.frees().len(), 2, "nobody lives there: both firewalls go");
+    project(&mut bed.have).firewalls.clear();
+    bed.have.projects.get_mut(&other).unwrap().firewalls.clear();
+    bed.values().firewall = None;
+    let mut held = bed.since(Some(NOW - 60));
+    assert_eq!(held.frees(), [] as [String; 0], "vipHold is for every VIP");
+    held = held.since(Some(0));
+    assert_eq!(held.frees(), ["vip 198.18.0.1", "vip 198.18.0.7"]);
+}
+
+#[test]
+fn r15_a_suspect_project_is_acknowledged_for_one_cluster() {
+    let mut bed = freeing();
+    project(&mut bed.have).networks.push(network("n8", "default.stranger", 1));
+    assert_eq!(bed.one().refused.map(|(reason, _)| reason), Some(Reason::Suspect));
+    bed.said.acknowledged.insert("Suspect default.shop".to_owned());
+    assert!(!bed.plan().suspect.is_empty());
+    assert_eq!(bed.frees(), [FIREWALL]);
+}

@@ -143,3 +143,20 @@ fn r15_what_a_tombstone_keeps_is_no_orphan_and_no_sign_of_a_copy() {
     let plan = bed.plan();
     assert!(plan.orphans.is_empty() && plan.suspect.is_empty(), "{:?} {:?}", plan.orphans, plan.suspect);
 }
+
+#[test]
+fn a_definition_that_is_back_and_cannot_be_resolved_keeps_the_tombstone() {
+    let mut bed = tombstone(120, 0);
+    assert_eq!(bed.frees(), ["vip 198.18.0.1"]);
+    bed.want.unresolved.ids.insert(shop(), "shop/cluster.yaml".to_owned());
+    assert_eq!((bed.frees(), bed.one().next), (vec![], Next::Wait));
+    assert!(bed.one().waits[0].starts_with("shop/cluster.yaml is or may be its definition"), "{:?}", bed.one());
+    bed.want.unresolved = <_>::default();
+    bed.want.unresolved.any = Some("not all definitions were read".to_owned());
+    assert_eq!(bed.frees(), [] as [String; 0]);
+    // One that is resolved has its say itself.
+    let mut back = want(&["default.shop"]);
+    lock(&mut back, "default.shop", values("n1", "198.18.0.1", 1));
+    bed.want.clusters = back.clusters;
+    assert_eq!(bed.ending(vec![]), Ending::Nothing);
+}
