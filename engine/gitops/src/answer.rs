@@ -7,7 +7,7 @@ use crate::outcome::Commit;
 use crate::pass::Landed;
 use git::{CommitInfo, Expect, Oid};
 use metal_api::Metal;
-use model::{ClusterId, Reason, Slot, Timestamp};
+use model::{ClusterId, ProjectId, Reason, Slot, Timestamp};
 use plan::{Plan, Recover, Said};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -93,6 +93,9 @@ fn without_tip(text: &str) -> (&str, Option<Oid>) {
     split.map_or((text, None), |(rest, tip)| (rest, Some(tip)))
 }
 
+/// One answer: the commit that says it, and its key.
+pub(crate) type Heard = (Oid, String);
+
 /// Answers in the order of history.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers(Vec<Answered>);
@@ -137,6 +140,15 @@ impl Answers {
     pub(crate) fn valid(&self, now: Timestamp) -> Self {
         let is_valid = |said: &&Answered| now.as_second().abs_diff(said.at) <= VALID_SECONDS;
         Self(self.0.iter().filter(is_valid).cloned().collect())
+    }
+
+    pub(crate) fn heard(&self) -> BTreeSet<Heard> {
+        self.0.iter().map(|said| (said.by, said.answer.key())).collect()
+    }
+
+    pub(crate) fn without(&self, over: &BTreeSet<Heard>) -> Self {
+        let counts = |said: &&Answered| over.is_empty() || !over.contains(&(said.by, said.answer.key()));
+        Self(self.0.iter().filter(counts).cloned().collect())
     }
 
     /// The commits that accept this.
@@ -186,6 +198,52 @@ pub(crate) fn ended(said: &Said, plan: &Plan, changes: &BTreeMap<ClusterId, Chan
         }
     }
     ended
+}
+
+/// The answers whose condition is absent in this plan: they are over also where nothing is committed (I4), and do not
+/// count for the next time it is there. `bare` is the same plan without what is accepted as `Suspect`.
+pub(crate) fn over(said: &Said, plan: &Plan, bare: Option<&Plan>) -> BTreeSet<String> {
+    let mut over = ended(said, plan, &BTreeMap::new());
+    if let Some(bare) = bare {
+        let is_over = |ack: &&String| suspect_of(ack).is_some_and(|subject| !is_suspect(bare, subject));
+        over.extend(said.acknowledged.iter().filter(is_over).cloned());
+    }
+    over
+}
+
+/// What people said without what is accepted as `Suspect`; None where nothing is.
+pub(crate) fn without_suspect(said: &Said) -> Option<Said> {
+    said.acknowledged.iter().any(|ack| suspect_of(ack).is_some()).then(|| {
+        let mut said = said.clone();
+        said.acknowledged.retain(|ack| suspect_of(ack).is_none());
+        said
+    })
+}
+
+fn suspect_of(ack: &str) -> Option<&str> {
+    ack.split_once(' ').filter(|(condition, _)| *condition == Reason::Suspect.as_str()).map(|(_, subject)| subject)
+}
+
+/// Whether anything of a project or a cluster is in doubt. Nobody knows where that cluster is: any project counts.
+fn is_suspect(plan: &Plan, subject: &str) -> bool {
+    let is_project = |project: &ProjectId| project.as_str() == subject;
+    let is_of = |id: &ClusterId, project: &ProjectId| id.to_string() == subject || is_project(project);
+    let project = subject.parse().ok().and_then(|id: ClusterId| {
+        let live = plan.clusters.get(&id).map(|cluster| &cluster.project);
+        live.or_else(|| plan.deletions.get(&id).map(|deleting| &deleting.project))
+    });
+    let in_project = match (project, ProjectId::parse(subject)) {
+        (Some(project), _) => plan.suspect.contains_key(project),
+        (None, Ok(project)) => plan.suspect.contains_key(&project),
+        (None, Err(_)) => !plan.suspect.is_empty(),
+    };
+    in_project
+        || plan.deletions.iter().any(|(id, deleting)| {
+            is_of(id, &deleting.project) && deleting.refused.as_ref().is_some_and(|(why, _)| *why == Reason::Suspect)
+        })
+        || plan.clusters.iter().any(|(id, cluster)| {
+            is_of(id, &cluster.project) && cluster.blocked.as_ref().is_some_and(|b| b.reason == Reason::Suspect)
+        })
 }
 
 impl<M: Metal + 'static> Engine<M> {

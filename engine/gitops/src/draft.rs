@@ -9,7 +9,7 @@ use crate::view::View;
 use git::{Draft, Oid};
 use metal_api::Metal;
 use model::lock::Ending;
-use model::request::Done;
+use model::request::{Done, Free, FreeOutcome};
 use model::{ClusterId, ClusterLock, Digest, Sink};
 use plan::{Plan, Said};
 use render::Edited;
@@ -26,13 +26,15 @@ pub(crate) struct Settling {
     pub(crate) locks: BTreeMap<ClusterId, ClusterLock>,
     /// What is left of clusters that are being deleted.
     pub(crate) endings: BTreeMap<ClusterId, Ending>,
+    /// Answers that are over already; the next commit says so.
+    pub(crate) over: BTreeSet<String>,
 }
 
 impl Settling {
     pub(crate) fn of(view: Arc<View>, plan: Plan, said: Said, done: Done) -> Self {
         let locks = plan::settle(&view.want, &plan, &done);
         let endings = plan::endings(&view.want, &plan, &done);
-        Self { view, plan, said, done, locks, endings }
+        Self { view, plan, said, done, locks, endings, over: BTreeSet::new() }
     }
 
     fn change(&self, id: &ClusterId) -> Change<'_> {
@@ -135,7 +137,12 @@ impl Making<'_> {
         let view = &self.settling.view;
         let mut drafted = Drafted { edited, ..Drafted::default() };
         let output = output.filter(|draft| !draft.is_empty());
-        if !definitions.is_empty() || view.record {
+        // What counts against the budget is in Git, also where no file names it (I8, R16).
+        let done = &self.settling.done;
+        let is_counted =
+            |(free, outcome): &(Free, FreeOutcome)| *outcome == FreeOutcome::Freed && free.why.is_counted();
+        let frees = done.frees.iter().any(is_counted);
+        if !definitions.is_empty() || view.record || frees {
             // Elsewhere each commit names its own clusters.
             let changed = match &view.output {
                 None => drafted.edited.changed.clone(),
@@ -180,14 +187,18 @@ impl Making<'_> {
         changed: Vec<ClusterId>,
         about: &About,
     ) -> Result<Commit, RunError> {
-        let Settling { view, plan, said, done, .. } = self.settling;
+        let Settling { view, plan, said, done, over, .. } = self.settling;
         let clusters: BTreeMap<_, _> = changed.iter().map(|id| (id.clone(), self.settling.change(id))).collect();
         let put_right: Vec<_> =
             view.put_right.iter().filter(|path| draft.paths().any(|p| p == *path)).cloned().collect();
         // The output's own commit frees and ends nothing: the one of the locks did.
         let is_of_locks = about.parent.is_none();
         let none = Done::default();
-        let ended = if is_of_locks { crate::answer::ended(said, plan, &clusters) } else { BTreeSet::new() };
+        let mut ended = BTreeSet::new();
+        if is_of_locks {
+            ended = crate::answer::ended(said, plan, &clusters);
+            ended.extend(over.iter().cloned());
+        }
         let fleet = view.want.fleet.as_deref();
         let plan = Digest::of(&plan.view());
         let facts = Facts {
@@ -241,3 +252,6 @@ fn author(view: &View) -> git::Author {
     let (name, email) = written.map_or(("Ferrofleet", "ferrofleet@localhost"), |a| (&a.name, &a.email));
     git::Author { name: name.to_owned(), email: email.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

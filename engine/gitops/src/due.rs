@@ -9,6 +9,9 @@ use std::time::Duration;
 /// A firewall that is on its way is looked at this often (R5).
 pub(crate) const FIREWALL: Duration = Duration::from_secs(5);
 
+/// What was refused is tried again after this, doubled each time.
+pub(crate) const RETRY: Duration = Duration::from_secs(1);
+
 /// A deletion that waits for something that nobody announces is looked at this often.
 pub(crate) const DELETION: Duration = Duration::from_secs(15);
 
@@ -26,18 +29,21 @@ pub(crate) struct Open {
     pub(crate) retry: Option<Duration>,
     /// A firewall has not phoned home yet.
     pub(crate) firewall: bool,
+    /// A firewall was refused beside the one that serves.
+    pub(crate) beside: Option<Duration>,
     pub(crate) deletions: Vec<Due>,
 }
 
 impl Open {
     pub(crate) fn dues(self) -> Vec<Due> {
-        let Self { claim, unknown, retry, firewall, deletions } = self;
+        let Self { claim, unknown, retry, firewall, beside, deletions } = self;
         let work = |after| Due { after, is_work: true, for_claim: false, reads_metal: true };
         let mut dues = deletions;
         dues.extend(claim.map(|after| Due { for_claim: true, ..work(after) }));
         dues.extend(unknown.map(work));
         dues.extend(retry.map(work));
         dues.extend(firewall.then(|| Due { is_work: false, ..work(FIREWALL) }));
+        dues.extend(beside.map(|after| Due { is_work: false, ..work(after) }));
         dues
     }
 }

@@ -1,6 +1,8 @@
 //! The engine of one fleet repository: what is kept from pass to pass, the claim's life, what it shows.
 
+use crate::answer::Heard;
 use crate::claim::{Claims, Held, Look};
+use crate::coming::{Coming, Refusals};
 use crate::draft::Settling;
 pub(crate) use crate::error::RunError;
 use crate::history::{History, Holds};
@@ -115,8 +117,13 @@ pub struct Engine<M> {
     pub(crate) stalled: Option<Stalled>,
     /// What was freed and counts against the fleet's budget, until a commit says so.
     pub(crate) freed: Vec<(Free, FreeOutcome)>,
-    /// A firewall is being replaced (R5).
-    pub(crate) is_replacing: bool,
+    /// Firewalls that are awaited.
+    pub(crate) coming: Coming,
+    /// Those that were refused beside one that serves.
+    pub(crate) refusals: Refusals,
+    /// What people answered, since when this process knows it, and what of it is over.
+    pub(crate) heard: BTreeMap<Heard, Instant>,
+    pub(crate) over: BTreeSet<Heard>,
     /// Clusters of which an allocation has an unknown outcome, since when: it may still complete.
     pub(crate) unknown: BTreeMap<ClusterId, Instant>,
     pub(crate) retries: u32,
@@ -158,7 +165,10 @@ impl<M: Metal + 'static> Engine<M> {
             settled: None,
             stalled: None,
             freed: Vec::new(),
-            is_replacing: false,
+            coming: Coming::default(),
+            refusals: Refusals::default(),
+            heard: BTreeMap::new(),
+            over: BTreeSet::new(),
             unknown: BTreeMap::new(),
             retries: 0,
             counters: Counters::default(),

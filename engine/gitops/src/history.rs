@@ -14,6 +14,9 @@ const COMMITS_MAX: usize = 100_000;
 /// `limits.freesPerHour` counts over this.
 const HOUR_SECONDS: i64 = 3600;
 
+/// So far a clock may be ahead of ours and be believed.
+const AHEAD_SECONDS: i64 = 24 * HOUR_SECONDS;
+
 /// What a branch holds for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
@@ -61,6 +64,10 @@ pub(crate) struct History {
     latest: Option<Oid>,
     /// When the phase of a lock with these bytes, or its tombstone, was committed.
     pub(crate) phases: BTreeMap<BlobId, i64>,
+    /// The files of a cluster's output, and since when they are so.
+    pub(crate) outputs: BTreeMap<ClusterId, (Vec<BlobId>, i64)>,
+    /// Of clusters without a definition, as of a tip.
+    last_words: BTreeMap<ClusterId, (Oid, LastWords)>,
 }
 
 /// When how many resources were freed that count against the fleet's budget.
@@ -68,9 +75,10 @@ pub(crate) struct History {
 pub(crate) struct Freed(Vec<(i64, u32)>);
 
 impl Freed {
-    /// A clock that is ahead of ours counts, too.
+    /// A clock that is ahead of ours counts, too; one that is wrong by years must not use up the budget for years.
     pub(crate) fn within_hour(&self, now: Timestamp) -> u32 {
-        let recent = self.0.iter().filter(|(at, _)| at.saturating_add(HOUR_SECONDS) > now.as_second());
+        let age = |at: &i64| now.as_second().saturating_sub(*at);
+        let recent = self.0.iter().filter(|(at, _)| (-AHEAD_SECONDS..HOUR_SECONDS).contains(&age(at)));
         recent.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 }
@@ -94,6 +102,8 @@ impl History {
             freed: Freed::default(),
             latest: None,
             phases: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            last_words: BTreeMap::new(),
         }
     }
 
@@ -209,18 +219,72 @@ impl History {
 /// How far back definitions are looked for.
 const DEFINITION_COMMITS_MAX: usize = 1_000;
 
+/// What the last definition of a cluster said of its deletion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastWords {
+    Confirmed,
+    /// Or it was taken back.
+    Unconfirmed,
+    /// It was there, and cannot be resolved: nobody knows what it said.
+    Unreadable,
+    /// This history does not hold it.
+    Unknown,
+}
+
+impl History {
+    /// Of a cluster without a definition: of the one that the commit before its removal had. Each commit is looked at
+    /// once.
+    pub(crate) fn last_words(
+        &mut self,
+        repo: &Repo,
+        memo: &mut fleet::Memo,
+        tip: Oid,
+        id: &ClusterId,
+        now: Timestamp,
+    ) -> Result<LastWords, git::Error> {
+        let known = self.last_words.get(id).copied();
+        let mut found = LastWords::Unknown;
+        for commit in repo.first_parent(tip).take(DEFINITION_COMMITS_MAX) {
+            let commit = commit?;
+            if let Some((_, words)) = known.filter(|(at, _)| *at == commit.id) {
+                found = words;
+                break;
+            }
+            let Some(before) = commit.parents.first() else { break };
+            if !repo.changed_paths(commit.id)?.iter().any(|path| is_definition(path)) {
+                continue;
+            }
+            let want = fleet::load(&repo.tree(*before)?, memo, now).want;
+            if let Some(wanted) = want.clusters.get(id) {
+                let is_confirmed = wanted.effective.deletion.is_confirmed;
+                found = if is_confirmed { LastWords::Confirmed } else { LastWords::Unconfirmed };
+                break;
+            }
+            if want.orphan_locks.get(id).is_some_and(|orphan| !orphan.removed) {
+                found = LastWords::Unreadable;
+                break;
+            }
+        }
+        self.last_words.insert(id.clone(), (tip, found));
+        Ok(found)
+    }
+}
+
+fn is_definition(path: &str) -> bool {
+    path.rsplit('/').next() == Some("cluster.yaml")
+}
+
 /// Every cluster that a definition ever named, newest commits first.
 pub(crate) fn defined_clusters(
     repo: &Repo,
     memo: &mut fleet::Memo,
     tip: Oid,
-    now: model::Timestamp,
+    now: Timestamp,
 ) -> Result<BTreeSet<ClusterId>, git::Error> {
     let mut known = BTreeSet::new();
     for commit in repo.first_parent(tip).take(DEFINITION_COMMITS_MAX) {
         let commit = commit?;
-        let touches = |path: &String| path.ends_with("cluster.yaml");
-        if repo.changed_paths(commit.id)?.iter().any(touches) {
+        if repo.changed_paths(commit.id)?.iter().any(|path| is_definition(path)) {
             let loaded = fleet::load(&repo.tree(commit.id)?, memo, now);
             known.extend(loaded.want.clusters.into_keys());
         }

@@ -132,6 +132,24 @@ impl Branch {
         self.engine_says(&facts)
     }
 
+    /// An engine's commit of one file.
+    pub(crate) fn engine_writes(&mut self, cluster: &str, path: &str, text: &str) -> Oid {
+        let mut draft = self.repo.draft(self.tip);
+        draft.put(path, text.as_bytes()).unwrap();
+        let text = format!("Change\n\nFleet-Run: x\nFleet-Source: {}\nFleet-Cluster: {cluster}\n", self.tip);
+        self.landed(self.repo.commit(draft, &text, &ada(), self.now()).unwrap())
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        let tree = self.repo.tree(self.tip).unwrap();
+        String::from_utf8(tree.read(&tree.entry(path).unwrap().id, 1 << 20).unwrap()).unwrap()
+    }
+
+    /// Minutes pass, or the clock is set back.
+    pub(crate) fn minutes(&mut self, minutes: i64) {
+        self.commits += minutes;
+    }
+
     pub(crate) fn engine_says(&mut self, made: &Made<'_>) -> Oid {
         let mut draft = self.repo.draft(self.tip);
         for cluster in made.clusters {
@@ -197,7 +215,7 @@ impl Branch {
 
     pub(crate) fn said(&mut self) -> Said {
         let now = self.clock();
-        self.view().said(now)
+        self.view().said(&BTreeSet::new(), now)
     }
 }
 

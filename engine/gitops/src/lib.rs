@@ -5,6 +5,7 @@
 
 mod answer;
 mod claim;
+mod coming;
 mod delegated;
 mod draft;
 mod due;
@@ -14,12 +15,13 @@ mod history;
 mod holds;
 #[cfg(test)]
 mod kit;
+mod leaving;
 mod live;
 mod log;
 mod message;
 mod options;
-mod outcome;
 mod orphans;
+mod outcome;
 mod output;
 mod pass;
 mod reading;

@@ -1,10 +1,13 @@
 //! One pass: from a tip to a commit on it, or to nothing to do.
 
+use crate::answer::{Heard, over, without_suspect};
+use crate::coming::Coming;
 use crate::draft::{Drafted, Settling};
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::outcome::Ran;
 use crate::output::expected;
+use crate::reading::lists_are_whole;
 use crate::report::{Ended, Mode};
 use crate::seeing::{self, Shown};
 use crate::view::View;
@@ -17,6 +20,7 @@ use model::{ClusterId, CommitId, Finding, Have, Reason, Want};
 use plan::{Note, Plan, Said, Setting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -83,24 +87,74 @@ impl<M: Metal + 'static> Engine<M> {
             findings.extend(from_metal);
         }
         let shown = self.looks.look(&seeing::targets(&view.want, self.options.metal_interval)).await;
-        let mut said = view.said(self.clock.now());
+        self.hear(&view);
+        let mut said = view.said(&self.over, self.clock.now());
         // Freed by this process and not said in Git yet.
         let freed = u32::try_from(self.freed.len()).unwrap_or(u32::MAX);
         said.freed_within_hour = said.freed_within_hour.saturating_add(freed);
-        let mut known = self.known_clusters();
-        let mut plan = self.plan_of(&view, &have, &known, &said, &shown);
-        if !plan.suspect.is_empty() {
-            known.extend(self.clusters_of_history(view.tip).await?);
-            plan = self.plan_of(&view, &have, &known, &said, &shown);
-        }
+        let mut plan = self.planned(&view, &have, &said, &shown).await?;
+        self.forget(&view, &have, &said, &plan, &shown).await?;
         let notes = crate::delegated::read_back(&mut plan, &view.want, &have, &shown.seen);
         self.unknown.retain(|_, since| since.elapsed() < self.options.unknown_wait());
         for id in self.unknown.keys() {
             let message = "an allocation of this cluster was not answered and may still complete";
             plan.postpone(id, Reason::OutcomeUnknown, message);
         }
-        self.is_replacing = is_replacing(&view.want, &plan);
+        self.refusals.postpone(&mut plan);
+        self.coming = Coming::of(&view.want, &have, &plan, self.clock.now());
         Ok(Decided { view, have, findings, plan, said, shown, notes })
+    }
+
+    async fn planned(&self, view: &View, have: &Have, said: &Said, shown: &Shown) -> Result<Plan, RunError> {
+        let mut known = self.known_clusters();
+        let plan = self.plan_of(view, have, &known, said, shown);
+        if plan.suspect.is_empty() {
+            return Ok(plan);
+        }
+        known.extend(self.clusters_of_history(view.tip).await?);
+        Ok(self.plan_of(view, have, &known, said, shown))
+    }
+
+    /// Notes which answers there are, and since when.
+    fn hear(&mut self, view: &View) {
+        let heard = view.told.heard(self.clock.now());
+        self.heard.retain(|answer, _| heard.contains(answer));
+        self.over.retain(|answer| heard.contains(answer));
+        for answer in heard {
+            self.heard.entry(answer).or_insert_with(Instant::now);
+        }
+    }
+
+    /// An answer is over when a whole reading of metal-api that is younger than it does not show what it answers.
+    async fn forget(
+        &mut self,
+        view: &View,
+        have: &Have,
+        said: &Said,
+        plan: &Plan,
+        shown: &Shown,
+    ) -> Result<(), RunError> {
+        let Some(read) = self.have.as_ref().map(|(_, at, _)| *at).filter(|_| lists_are_whole(have)) else {
+            return Ok(());
+        };
+        if self.heard.keys().all(|answer| self.over.contains(answer)) {
+            return Ok(());
+        }
+        let bare = match without_suspect(said) {
+            Some(said) => Some(self.planned(view, have, &said, shown).await?),
+            None => None,
+        };
+        let over = over(said, plan, bare.as_ref());
+        let is_over = |(answer, since): &(&Heard, &Instant)| **since < read && over.contains(&answer.1);
+        self.over.extend(self.heard.iter().filter(is_over).map(|(answer, _)| answer.clone()));
+        Ok(())
+    }
+
+    /// What is over, and was not said again since.
+    fn over_by_name(&self) -> BTreeSet<String> {
+        let counts: BTreeSet<_> =
+            self.heard.keys().filter(|answer| !self.over.contains(answer)).map(|(_, key)| key).collect();
+        self.over.iter().map(|(_, key)| key).filter(|key| !counts.contains(key)).cloned().collect()
     }
 
     fn plan_of(&self, view: &View, have: &Have, known: &BTreeSet<ClusterId>, said: &Said, shown: &Shown) -> Plan {
@@ -143,7 +197,8 @@ impl<M: Metal + 'static> Engine<M> {
         let is_said = |free: &Free| done.frees.iter().any(|(other, _)| other.target == free.target);
         let unsaid: Vec<_> = self.freed.iter().filter(|(free, _)| !is_said(free)).cloned().collect();
         done.frees.extend(unsaid);
-        let settling = Arc::new(Settling::of(view, plan, said, done));
+        let over = self.over_by_name();
+        let settling = Arc::new(Settling { over, ..Settling::of(view, plan, said, done) });
         let Drafted { edited, definitions, output } = self.draft(&settling).await?;
         let view = &settling.view;
         let mut tips = (view.tip, view.output.as_ref().and_then(|at| at.tip));
@@ -156,8 +211,9 @@ impl<M: Metal + 'static> Engine<M> {
             }
             tips.0 = id;
             self.remember(id).await;
+            // Only what landed has said it.
+            self.freed.clear();
         }
-        self.freed.clear();
         // After the locks, so that no file names a value before a lock does (I1).
         if let (Some(commit), Some(at)) = (output.filter(|_| lands), &view.output) {
             let id = commit.id;
@@ -176,16 +232,6 @@ impl<M: Metal + 'static> Engine<M> {
         let ran = Ran { tip, output_tip, commits, clusters, findings, plan, phase_since, incomplete, due, work };
         Ok(Passed::Ended(Box::new(ran)))
     }
-}
-
-/// Whether a firewall is being replaced: what follows waits for no interval and for no commit (R5).
-fn is_replacing(want: &Want, plan: &Plan) -> bool {
-    let has_successor = |wanted: &model::Wanted| {
-        let firewall = wanted.lock.as_deref().and_then(|lock| lock.values.firewall.as_ref());
-        firewall.is_some_and(|firewall| firewall.successor.is_some())
-    };
-    let is_noted = |cluster: &plan::ClusterPlan| cluster.notes.iter().any(|n| n.reason == Reason::FirewallReplacing);
-    want.clusters.values().any(has_successor) || plan.clusters.values().any(is_noted)
 }
 
 /// What metal-api says against a cluster stops it, unless it has everything already.

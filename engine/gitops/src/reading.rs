@@ -6,6 +6,7 @@ use crate::error::RunError;
 use crate::view::{Memos, OutputAt, Side, View, output_side};
 use git::Oid;
 use metal_api::{Guarded, Metal};
+use model::metal::Gap;
 use model::{ClusterId, Have};
 use plan::Plan;
 use std::collections::BTreeSet;
@@ -18,6 +19,11 @@ pub(crate) const GATHER: Duration = Duration::from_secs(5);
 
 /// So many clusters are read again by their tags; more are cheaper as whole lists.
 const REFRESH_MAX: usize = 4;
+
+/// Whether every list was read that decides something.
+pub(crate) fn lists_are_whole(have: &Have) -> bool {
+    have.gaps.iter().all(|gap| gap.kind == Gap::CAPACITY)
+}
 
 impl<M: Metal + 'static> Engine<M> {
     /// What a tip says; read once while the tip stays.
@@ -102,7 +108,7 @@ impl<M: Metal + 'static> Engine<M> {
         let mut clusters: Vec<_> = plan.allocations().map(|(id, ..)| id.clone()).collect();
         clusters.dedup();
         let projects: BTreeSet<_> = view.want.projects().into_iter().collect();
-        let known = self.have.as_ref().filter(|(of, _, have)| *of == projects && have.gaps.is_empty());
+        let known = self.have.as_ref().filter(|(of, _, have)| *of == projects && lists_are_whole(have));
         // Whether anything lives in what would be freed, only whole lists say.
         let Some((_, at, have)) = known.filter(|_| plan.frees.is_empty() && clusters.len() <= REFRESH_MAX) else {
             return self.have(view, true).await;

@@ -1,7 +1,7 @@
 //! What a pass came to: where each cluster stands, and when to look again.
 
 use crate::draft::Settling;
-use crate::due::{Open, Waiting, soonest};
+use crate::due::{Open, RETRY, Waiting, soonest};
 use crate::engine::Engine;
 use crate::outcome::{ClusterState, Due, Phase, state, state_of_deletion, state_of_lock};
 use crate::pass::Claimed;
@@ -10,7 +10,7 @@ use metal_api::Metal;
 use model::condition::ReasonKind;
 use model::lock::Ending;
 use model::request::{FreeOutcome, FreeReason};
-use model::{ClusterId, Have, Reason};
+use model::{ClusterId, ClusterLock, Have, Reason, Wanted};
 use plan::{Loss, LossKind, Note};
 use render::Edited;
 use std::collections::BTreeMap;
@@ -55,10 +55,9 @@ impl<M: Metal + 'static> Engine<M> {
             state.problem = state.problem.take().and_then(|problem| ended.problem(problem));
             ended.add_edit(id, &mut state);
             state.notes.extend(ended.notes.get(id).map(|note| (note.reason, note.message.clone())));
-            if wanted.effective.deletion.is_confirmed {
-                let message = format!("removing `{}` deletes the cluster", wanted.path);
-                state.notes.push((Reason::DeletionConfirmed, message));
-            }
+            state
+                .notes
+                .extend(confirmed(wanted, state.lock.as_deref()).map(|words| (Reason::DeletionConfirmed, words)));
             add_losses(&mut state, losses.get(id).map(Vec::as_slice).unwrap_or_default());
             clusters.insert(id.clone(), state);
         }
@@ -69,6 +68,7 @@ impl<M: Metal + 'static> Engine<M> {
             let ending = endings.get(id).filter(|_| ended.mode == Mode::Runs);
             if !matches!(ending, Some(Ending::Nothing)) {
                 let mut state = state_of_deletion(&view.want, id, deleting, ending);
+                ended.add_edit(id, &mut state);
                 if ended.mode == Mode::Observes && deleting.waits.is_empty() && deleting.refused.is_none() {
                     state.problem = Some((Reason::Observing, "its deletion would go on".to_owned()));
                 }
@@ -107,12 +107,13 @@ impl<M: Metal + 'static> Engine<M> {
         let observes = ended.mode == Mode::Observes;
         if (refused || duplicates) && !observes {
             self.retries = self.retries.saturating_add(1);
-            let doubled = Duration::from_secs(1).saturating_mul(1 << self.retries.saturating_sub(1).min(20));
+            let doubled = RETRY.saturating_mul(1 << self.retries.saturating_sub(1).min(20));
             open.retry = Some(self.jitter(doubled.min(self.options.metal_interval)));
         } else {
             self.retries = 0;
         }
-        open.firewall = self.is_replacing || clusters.values().any(|c| c.firewall_ready == Some(false));
+        open.firewall = self.coming.any || self.coming.replaces;
+        open.beside = self.refusals.due().filter(|_| !observes).map(|after| self.jitter(after));
         let (now, is_freed) = (self.clock.now(), |id: &ClusterId| {
             let of = |(free, outcome): &(model::request::Free, FreeOutcome)| {
                 free.cluster == *id && free.why == FreeReason::Deletion && *outcome == FreeOutcome::Freed
@@ -168,6 +169,17 @@ impl Ended<'_> {
             state.problem = Some((Reason::Observing, "its files would be committed".to_owned()));
         }
     }
+}
+
+/// What a confirmed deletion means now: only what the lock says, too, deletes the cluster.
+fn confirmed(wanted: &Wanted, lock: Option<&ClusterLock>) -> Option<String> {
+    let path = &wanted.path;
+    wanted.effective.deletion.is_confirmed.then(|| match lock.and_then(|lock| lock.deletion.as_ref()) {
+        Some(_) => format!("removing `{path}` deletes the cluster"),
+        None => {
+            format!("`{path}` confirms the deletion and the lock does not say so yet: removing it now deletes nothing")
+        }
+    })
 }
 
 /// What is concluded is a problem; what is merely missing is a note.

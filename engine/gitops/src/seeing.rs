@@ -28,6 +28,8 @@ const OPEN_MAX: usize = 8;
 pub(crate) struct Target {
     pub(crate) cluster: ClusterId,
     pub(crate) access: Label,
+    /// The fleet names this access: then it is waited for, and time does not do instead.
+    pub(crate) is_named: bool,
     pub(crate) every: Duration,
 }
 
@@ -49,6 +51,7 @@ pub(crate) struct Looks {
 #[derive(Clone, Debug)]
 struct Known {
     access: Label,
+    is_named: bool,
     began: Instant,
     is_open: bool,
     answer: Answer,
@@ -83,7 +86,8 @@ impl Looks {
                 }
                 let answer = before.map_or(Answer::NotYet, |k| k.answer.clone());
                 let access = target.access.clone();
-                let entry = Known { access, began: Instant::now(), is_open: true, answer };
+                let is_named = target.is_named;
+                let entry = Known { access, is_named, began: Instant::now(), is_open: true, answer };
                 known.insert(target.cluster.clone(), entry);
                 begun.push((target, !silent.contains(&target.access)));
             }
@@ -91,7 +95,7 @@ impl Looks {
         let tasks: Vec<_> = begun.into_iter().map(|(target, waits)| (self.begin(target), waits)).collect();
         let answered = async {
             for (task, _) in tasks.into_iter().filter(|(_, waits)| *waits) {
-                // One that panicked is silent.
+                // One that panicked has said so where it is known.
                 let _ = task.await;
             }
         };
@@ -105,16 +109,14 @@ impl Looks {
         let (live, known, places) = (self.live.clone(), self.known.clone(), places.clone());
         let (cluster, access) = (target.cluster.clone(), target.access.clone());
         tokio::spawn(async move {
+            let mut open = OpenLook { known, cluster, access, answer: Answer::Failed("the look broke off".to_owned()) };
             let Ok(_place) = places.acquire().await else { return };
-            let answer = match timeout(DEADLINE, live.look(&access, &cluster)).await {
+            open.answer = match timeout(DEADLINE, live.look(&open.access, &open.cluster)).await {
                 Ok(None) => Answer::NoAccess,
                 Ok(Some(Ok(seen))) => Answer::Seen(seen),
                 Ok(Some(Err(words))) => Answer::Failed(words),
                 Err(_) => Answer::Failed(format!("no answer within {} s", DEADLINE.as_secs())),
             };
-            if let Some(entry) = lock(&known).get_mut(&cluster).filter(|entry| entry.access == access) {
-                (entry.is_open, entry.answer) = (false, answer);
-            }
         })
     }
 
@@ -122,7 +124,8 @@ impl Looks {
         let mut shown = Shown::default();
         for (id, known) in lock(&self.known).iter() {
             let silent = match &known.answer {
-                Answer::NoAccess => continue,
+                Answer::NoAccess if !known.is_named => continue,
+                Answer::NoAccess => "fleet.yaml names it (kubeconfig), and this engine has no such access",
                 Answer::Seen(seen) => {
                     shown.seen.insert(id.clone(), seen.clone());
                     continue;
@@ -133,6 +136,22 @@ impl Looks {
             shown.silent.insert(id.clone(), format!("management cluster access `{}`: {silent}", known.access));
         }
         shown
+    }
+}
+
+/// A look on its way; whatever becomes of it, it is known that it ended.
+struct OpenLook {
+    known: Arc<Mutex<BTreeMap<ClusterId, Known>>>,
+    cluster: ClusterId,
+    access: Label,
+    answer: Answer,
+}
+
+impl Drop for OpenLook {
+    fn drop(&mut self) {
+        if let Some(entry) = lock(&self.known).get_mut(&self.cluster).filter(|entry| entry.access == self.access) {
+            (entry.is_open, entry.answer) = (false, self.answer.clone());
+        }
     }
 }
 
@@ -151,10 +170,11 @@ pub(crate) fn targets(want: &Want, interval: Duration) -> Vec<Target> {
     let Some(fleet) = want.fleet.as_deref() else { return Vec::new() };
     let access = |management_cluster: &Label| {
         let found = fleet.spec.management_clusters.iter().find(|m| m.name == *management_cluster)?;
-        Some(found.kubeconfig.clone().unwrap_or_else(|| found.name.clone()))
+        Some((found.kubeconfig.clone().unwrap_or_else(|| found.name.clone()), found.kubeconfig.is_some()))
     };
     let target = |cluster: &ClusterId, management_cluster: &Label, every| {
-        Some(Target { cluster: cluster.clone(), access: access(management_cluster)?, every })
+        let (access, is_named) = access(management_cluster)?;
+        Some(Target { cluster: cluster.clone(), access, is_named, every })
     };
     let is_left = |phase: DeletionPhase| match phase {
         DeletionPhase::Confirmed | DeletionPhase::Removing => true,

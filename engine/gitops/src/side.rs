@@ -16,6 +16,8 @@ pub(crate) struct Side {
     pub(crate) put_right: Vec<String>,
     /// The newest engine commit here.
     pub(crate) newest: Option<EngineCommit>,
+    /// When that was made, in seconds.
+    pub(crate) newest_at: Option<i64>,
     /// Clusters that people took back.
     pub(crate) reverted: BTreeMap<ClusterId, Reverted>,
 }
@@ -81,7 +83,9 @@ impl Side {
         let tree = repo.tree_in(full_ref, tip)?;
         let newest = history.newest.clone();
         let (mut corrected, mut put_right, mut reverted) = (tree.clone(), Vec::new(), BTreeMap::new());
+        let mut newest_at = None;
         if let Some(last) = &newest {
+            newest_at = Some(repo.commit_info(last.id)?.committer_time);
             let mut changed = Vec::new();
             let last_tree = if last.id == tip { tree.clone() } else { repo.tree_in(full_ref, last.id)? };
             if last.id != tip {
@@ -96,7 +100,7 @@ impl Side {
             put_right.retain(|path| corrected.entry(path) != tree.entry(path));
             reverted = found.reverted;
         }
-        Ok(Self { tree, corrected, put_right, newest, reverted })
+        Ok(Self { tree, corrected, put_right, newest, newest_at, reverted })
     }
 }
 

@@ -172,7 +172,7 @@ impl<M: Metal + 'static> Engine<M> {
             self.claims.sweep().await?;
         }
         // What is replaced waits for no commit (R5): a remote that refuses ours does not stop that.
-        let interval = if self.is_replacing { FIREWALL } else { self.options.metal_interval };
+        let interval = if self.coming.replaces { FIREWALL } else { self.options.metal_interval };
         if let Some(stalled) = self.stalled.as_ref().filter(|s| s.tips == tips && s.since.elapsed() < interval) {
             let (branch, refusal) = (stalled.branch.clone(), stalled.refusal.clone());
             return Err(RunError::PushRefused { branch, refusal });
@@ -185,7 +185,7 @@ impl<M: Metal + 'static> Engine<M> {
         }
         let is_due = self.settled.as_ref().is_some_and(|s| s.due_at.is_some_and(|at| at <= now));
         let is_due_in_metal = is_due && self.settled.as_ref().is_some_and(|s| s.reads_metal);
-        if !fresh || is_due_in_metal || (self.stalled.is_some() && self.is_replacing) {
+        if !fresh || is_due_in_metal || (self.stalled.is_some() && self.coming.replaces) {
             self.have = None;
         }
         let turned = self.turn_from(tips.definitions).await;
@@ -275,7 +275,7 @@ impl<M: Metal + 'static> Engine<M> {
                     status.error = Some(text);
                     status.counters = counters;
                 });
-                (self.stalled.is_some() && self.is_replacing).then_some(FIREWALL)
+                (self.stalled.is_some() && self.coming.replaces).then_some(FIREWALL)
             }
         }
     }

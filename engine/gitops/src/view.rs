@@ -2,18 +2,19 @@
 //! tip and the engine's files as the last engine commit left them. Output that has a branch of its own is read from
 //! there, and stands in the tree as if it lay beside the definitions.
 
+use crate::answer::Heard;
 use crate::history::History;
 use crate::holds::{Hold, Reverted};
 use crate::output::{Found, Place, Said, is_output};
 use crate::side::Groups;
 pub(crate) use crate::side::{Side, output_side};
-use crate::told::Told;
+use crate::told::{Lies, Told};
 use fleet::{Loaded, Memo};
 use git::{Oid, Repo};
 use model::want::Blocked;
-use model::{ClusterId, Finding, Place as At, Reason, Timestamp, Tree, Want};
-use std::collections::BTreeMap;
+use model::{ClusterId, Digest, Finding, Place as At, Reason, Timestamp, Tree, Want};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Whether the engine owns this path: people's edits there are put right.
@@ -58,7 +59,9 @@ pub(crate) struct View {
     /// output's own branch.
     pub(crate) held: BTreeMap<ClusterId, Hold>,
     pub(crate) held_output: BTreeMap<ClusterId, Hold>,
-    told: Told,
+    /// What deletions wait for that a plan does not see.
+    pub(crate) waits: BTreeMap<ClusterId, String>,
+    pub(crate) told: Told,
 }
 
 /// The output's own branch, as it was read.
@@ -111,6 +114,10 @@ impl View {
         let groups = Groups::Definitions { memo: memos.load, is_beside, now };
         let definitions = Side::load(repo, &branch, history, tip, owned, groups)?;
         let (at, there) = output.map_or((None, None), |(at, side)| (Some(at), side));
+        let lies = match (&at, &there) {
+            (None, _) => Lies::Beside,
+            (Some(_), side) => Lies::Elsewhere(side.as_ref().and_then(|side| side.newest_at)),
+        };
         let shown = if at.is_some() { there.as_ref() } else { Some(&definitions) };
         let kept = match before {
             Before::Here => shown.map(|side| (&side.corrected, &side.newest)),
@@ -128,7 +135,10 @@ impl View {
         let mut view = Self::judged(own, tip, at, Trees { tree, corrected, put_right }, memos, now);
         (view.says, view.record) = (says.clone(), *record);
         view.hold(repo, reverted, made_from, memos, now)?;
-        view.told = Told::of(repo, history, own, tip, (&view.want, &view.corrected), now)?;
+        view.hear_last_words(repo, history, memos, now)?;
+        view.see_deletions();
+        view.keep_pools(repo, history, lies, now)?;
+        view.told = Told::of(repo, history, own, tip, (&view.want, &view.corrected, lies), now)?;
         if matches!(before, Before::Beside | Before::At(_)) {
             view.carried = view.output_that_differs();
         }
@@ -191,13 +201,15 @@ impl View {
             record: false,
             held: BTreeMap::new(),
             held_output: BTreeMap::new(),
+            waits: BTreeMap::new(),
             told: Told::default(),
         }
     }
 
     /// What the branch's history says beside the tree, at this time.
-    pub(crate) fn said(&self, now: Timestamp) -> plan::Said {
-        self.told.said(self.held.keys().chain(self.held_output.keys()).cloned().collect(), now)
+    pub(crate) fn said(&self, over: &BTreeSet<Heard>, now: Timestamp) -> plan::Said {
+        let held = self.held.keys().chain(self.held_output.keys()).cloned().collect();
+        plan::Said { waits: self.waits.clone(), ..self.told.said(held, over, now) }
     }
 
     /// Stops the clusters that people reverted beside the definitions or on the output's branch, as long as their inputs
@@ -222,13 +234,13 @@ impl View {
                             vacant.insert(fleet::load(&repo.tree(at)?, memos.load, now).want);
                         }
                         match then.get(&at).and_then(|want| want.clusters.get(&id)) {
-                            Some(then) => then.digest.clone(),
+                            Some(then) => inputs(then),
                             None => continue,
                         }
                     }
-                    (None, _) => wanted.digest.clone(),
+                    (None, _) => inputs(wanted),
                 };
-                if digest == wanted.digest {
+                if digest == inputs(wanted) {
                     holds.insert(id, Hold { digest, by });
                 }
             }
@@ -276,6 +288,12 @@ impl View {
             }
         }
     }
+}
+
+/// What a held cluster is held until it changes: also whether its deletion is confirmed, which feeds no output.
+fn inputs(wanted: &model::Wanted) -> Digest {
+    let digest = &wanted.digest;
+    if wanted.effective.deletion.is_confirmed { Digest::of(&(digest, "confirmed")) } else { digest.clone() }
 }
 
 /// The definitions of one tree with the output of another.

@@ -1,5 +1,6 @@
 //! What a pass writes: to metal-api under the claim, and to the remote.
 
+use crate::coming::allocates_beside;
 use crate::engine::Engine;
 use crate::error::RunError;
 use crate::outcome::Commit;
@@ -7,8 +8,8 @@ use crate::pass::Decided;
 use crate::remote::Remote;
 use git::{Expect, Oid, Push};
 use metal_api::Metal;
-use model::ClusterId;
 use model::request::{Done, Free, FreeOutcome, Outcome};
+use model::{ClusterId, Slot};
 use plan::Plan;
 use tokio::time::Instant;
 
@@ -40,6 +41,7 @@ impl<M: Metal + 'static> Engine<M> {
             self.writing(true);
             if round == 0 {
                 done = executor.carry_out(&decided.view.want, &decided.plan).await;
+                self.note_refusals(&decided.plan, &done);
             }
             let (tries, mut freed) = (untried(&decided.plan, &done), Done::default());
             if may_free && !tries.frees.is_empty() && self.is_at(decided.view.tip).await? {
@@ -73,6 +75,23 @@ impl<M: Metal + 'static> Engine<M> {
         }
         self.count(&done);
         Ok(done)
+    }
+
+    /// What was refused beside what serves is not tried in every pass (I4).
+    fn note_refusals(&mut self, plan: &Plan, done: &Done) {
+        let beside = |id: &&ClusterId| plan.clusters.get(*id).is_some_and(allocates_beside);
+        for id in done.slots.keys().filter(beside) {
+            let outcomes = done.slots[id].iter().filter(|(slot, _)| matches!(slot, Slot::Firewall(_)));
+            for (_, outcome) in outcomes {
+                match outcome {
+                    Outcome::Refused { reason, message } => {
+                        self.refusals.refused(id, *reason, message, self.options.metal_interval);
+                    }
+                    Outcome::Filled { .. } => self.refusals.filled(id),
+                    Outcome::Unknown { .. } | Outcome::Waiting { .. } => {}
+                }
+            }
+        }
     }
 
     async fn is_at(&self, tip: Oid) -> Result<bool, RunError> {

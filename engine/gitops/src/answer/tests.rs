@@ -166,3 +166,30 @@ fn a_value_that_was_replaced_ends_its_answer() {
     let lost = plan_of(&[Slot::Vip]);
     assert_eq!(ended(&said(&[], false), &lost, &changes), BTreeSet::from(["Recover vip default.shop".to_owned()]));
 }
+
+#[test]
+fn an_answer_is_over_when_what_it_accepts_is_not_there() {
+    let answer = said(&["Suspect 00000000-0000-0000-0000-000000000001", "Suspect default.shop"], false);
+    let bare = without_suspect(&answer).unwrap();
+    assert!(bare.acknowledged.is_empty() && without_suspect(&bare).is_none());
+    let plan = plan_of(&[Slot::Vip]);
+    assert_eq!(over(&answer, &plan, Some(&plan)), answer.acknowledged, "nothing is in doubt without it");
+    let project = ProjectId::parse("00000000-0000-0000-0000-000000000001").unwrap();
+    let doubted = Plan { suspect: BTreeMap::from([(project, String::new())]), ..plan_of(&[Slot::Vip]) };
+    assert_eq!(over(&answer, &plan, Some(&doubted)), BTreeSet::new());
+    assert!(over(&answer, &plan_of(&[]), Some(&doubted)).contains("Recover vip default.shop"));
+}
+
+#[test]
+fn what_is_over_counts_no_more_and_may_be_said_again() {
+    let mut branch = Branch::new();
+    branch.engine(&[SHOP], "");
+    branch.answers(&recover(Slot::Vip, Recover::New));
+    let (now, view) = (branch.clock(), branch.view());
+    let over = view.told.heard(now);
+    assert_eq!(over.len(), 1);
+    assert!(view.said(&BTreeSet::new(), now).recover.len() == 1 && view.said(&over, now).recover.is_empty());
+    branch.answers(&recover(Slot::Vip, Recover::New));
+    let (now, view) = (branch.clock(), branch.view());
+    assert_eq!(view.said(&over, now).recover.len(), 1);
+}

@@ -252,3 +252,18 @@ fn git_says_what_it_reverts() {
     assert_eq!(says(&two), [id.parse().unwrap(), id.parse().unwrap()]);
     assert_eq!(says("This reverts commit 1234567. And ü"), []);
 }
+
+#[test]
+fn a_confirmation_ends_a_hold_and_a_revert_of_what_it_did_begins_one() {
+    let mut branch = Branch::new();
+    let engine = branch.engine(&[SHOP], "");
+    branch.revert(engine);
+    assert_eq!(held(&branch.view()), [SHOP]);
+    let confirming = branch.read(SHOP_DEFINITION).replace("spec:\n", "spec:\n  deletion: {confirm: shop}\n");
+    branch.person("Delete it", &[(SHOP_DEFINITION, Some(&confirming))]);
+    assert_eq!(held(&branch.view()), [""; 0]);
+    assert_eq!(held(&branch.view_anew()), [""; 0]);
+    let engine = branch.engine(&[SHOP], "# its guards are lifted\n");
+    branch.revert(engine);
+    assert_eq!(held(&branch.view()), [SHOP], "nobody is fought with");
+}

@@ -14,6 +14,7 @@ impl Live for World {
         match access.as_str() {
             "well" => Box::pin(std::future::ready(Some(Ok(Seen { has_cluster: true, ..Seen::default() })))),
             "hung" => Box::pin(std::future::pending()),
+            "mad" => Box::pin(async { panic!("a look that breaks off") }),
             "broken" => Box::pin(std::future::ready(Some(Err("no route to host".to_owned())))),
             _ => Box::pin(std::future::ready(None)),
         }
@@ -23,7 +24,7 @@ impl Live for World {
 const EVERY: Duration = Duration::from_secs(15);
 
 fn target(cluster: &str, access: &str) -> Target {
-    Target { cluster: cluster.parse().unwrap(), access: Label::parse(access).unwrap(), every: EVERY }
+    Target { cluster: cluster.parse().unwrap(), access: Label::parse(access).unwrap(), is_named: false, every: EVERY }
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,4 +65,25 @@ async fn without_access_nothing_is_silent() {
     let mut looks = Looks::new(Arc::new(Blind));
     let shown = looks.look(&[target("a.b", "well")]).await;
     assert!(shown.seen.is_empty() && shown.silent.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn access_that_the_fleet_names_and_nobody_has_is_silent() {
+    let mut looks = Looks::new(Arc::new(Blind));
+    let named = Target { is_named: true, ..target("a.b", "well") };
+    let shown = looks.look(std::slice::from_ref(&named)).await;
+    assert!(shown.silent[&named.cluster].contains("this engine has no such access"), "{shown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn i6_a_look_that_breaks_off_is_made_again() {
+    let world = Arc::new(World::default());
+    let mut looks = Looks::new(world.clone());
+    let targets = [target("a.mad", "mad")];
+    let shown = looks.look(&targets).await;
+    assert!(shown.silent[&targets[0].cluster].contains("the look broke off"), "{shown:?}");
+    tokio::time::sleep(EVERY).await;
+    looks.look(&targets).await;
+    tokio::time::sleep(PATIENCE).await;
+    assert_eq!(world.looks.load(Ordering::Relaxed), 2);
 }

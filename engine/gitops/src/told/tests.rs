@@ -126,10 +126,51 @@ fn what_was_freed_within_the_hour_counts() {
             "Delete\n\nFleet-Run: x\nFleet-Source: {tip}\n{text}Fleet-Freed: default.shop vip 10.0.0.2 duplicate\n"
         );
         branch.empty(&text);
-        branch.view().said(Timestamp::from_second(BEGAN + 60 + at).unwrap()).freed_within_hour
+        branch.view().said(&BTreeSet::new(), Timestamp::from_second(BEGAN + 60 + at).unwrap()).freed_within_hour
     };
     assert_eq!(freed(0, 3), 3);
     assert_eq!(freed(3599, 2), 2);
     assert_eq!(freed(3600, 2), 0);
     assert_eq!(freed(-7200, 1), 1, "a clock that is ahead of ours");
+    assert_eq!(freed(-2 * 86_400, 1), 0, "one that is wrong");
+}
+
+#[test]
+fn no_phase_began_in_the_future() {
+    let mut branch = Branch::new();
+    branch.engine(&[SHOP], "");
+    branch.minutes(1_000_000);
+    phase(&mut branch, "confirmed");
+    branch.minutes(-1_000_000);
+    let now = branch.clock().as_second();
+    assert_eq!(since(&mut branch), Some(now));
+    branch.minutes(10);
+    assert_eq!(since(&mut branch), Some(now), "it was seen then");
+    // Nor before the commit that it stands on.
+    let mut branch = Branch::new();
+    branch.engine(&[SHOP], "");
+    let before = branch.repo.commit_info(branch.tip).unwrap().committer_time;
+    branch.minutes(-1_000);
+    phase(&mut branch, "confirmed");
+    branch.minutes(2_000);
+    assert_eq!(since(&mut branch), Some(before));
+}
+
+#[test]
+fn output_is_as_old_as_the_commit_that_brought_it() {
+    let mut branch = Branch::new();
+    let brought = branch.engine(&[SHOP], "");
+    let brought = branch.repo.commit_info(brought).unwrap().committer_time;
+    branch.person("work", &[("README.md", Some("x"))]);
+    branch.engine(&[LEGACY], "");
+    let tree = branch.view().corrected;
+    let dir = "rendered/mgmt-muc/default/shop";
+    let of =
+        |memo: &mut _, dir, lies| output_since(&branch.repo, memo, branch.tip, &tree, (&id(SHOP), dir), lies).unwrap();
+    assert_eq!(of(&mut BTreeMap::new(), dir, Lies::Beside), Some(brought));
+    assert_eq!(of(&mut BTreeMap::new(), "rendered/none", Lies::Beside), Some(i64::MIN));
+    let mut memo = BTreeMap::new();
+    assert_eq!(of(&mut memo, dir, Lies::Elsewhere(None)), None, "nobody wrote it yet");
+    assert_eq!(of(&mut memo, dir, Lies::Elsewhere(Some(brought + 5))), Some(brought + 5));
+    assert_eq!(of(&mut memo, dir, Lies::Elsewhere(Some(brought + 99))), Some(brought + 5), "others' commits");
 }

@@ -328,3 +328,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn r2_output_is_as_a_phase_has_it_or_not_yet() {
+    let (wanted, mut files) = committed(wanted("billing", Flavor::Calico));
+    let in_phase = |phase| ClusterLock { deletion: deletion(phase), ..lock_of(&wanted) };
+    let is_left = |files: &MemoryTree| PHASES.map(|phase| crate::is_left(&in_phase(phase), &files.tree()));
+    assert_eq!(is_left(&files), [false, false, false], "guards are there");
+    assert!(!crate::is_left(&lock_of(&wanted), &files.tree()), "it is not being deleted");
+    let _ = with_definition(&wanted, &lock_of(&wanted), Some(DeletionPhase::Confirmed), &mut files);
+    assert_eq!(is_left(&files), [true, false, false]);
+    let _ = without_definition(GitOpsTool::None, lock_in(&files, DeletionPhase::Removing), &mut files);
+    // What is left of it has no guards either.
+    assert_eq!(is_left(&files), [true, true, false]);
+    files.files.insert(format!("{DIR}/more.yaml"), Vec::new());
+    assert_eq!(is_left(&files), [false, false, false]);
+    files.files.retain(|path, _| !path.starts_with(DIR));
+    assert_eq!(is_left(&files), [true, true, true], "there is none");
+}
+
+#[test]
+fn i9_a_paused_cluster_keeps_nothing_of_a_confirmation_that_was_taken_back() {
+    let (live, mut files) = committed(wanted("billing", Flavor::Calico));
+    let before = folder(&files);
+    let _ = with_definition(&live, &lock_of(&live), Some(DeletionPhase::Confirmed), &mut files);
+    assert!(folder(&files) != before);
+    let mut paused = live.clone();
+    let effective = Arc::make_mut(&mut paused.effective);
+    effective.paused = true;
+    paused.blocked = Some(model::want::Blocked { reason: model::Reason::Paused, message: String::new() });
+    for (is_confirmed, keeps) in [(true, true), (false, false)] {
+        Arc::make_mut(&mut paused.effective).deletion.is_confirmed = is_confirmed;
+        let want = loaded([paused.clone()], paused.effective.gitops, &files);
+        let _ = run(&want, Settled::live(&BTreeMap::new()), &mut files);
+        let lock: ClusterLock = serde_yaml::from_slice(&files.files[LOCK]).unwrap();
+        assert_eq!(lock.deletion.is_some(), keeps);
+    }
+    let guarded = |files: &Files| shown(files).matches("guarded").count();
+    assert_eq!(guarded(&folder(&files)), guarded(&before), "its guards are back");
+}
