@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(judged(&lock, &Slot::Vip, &missing, true), Ok(()));
         assert_eq!(judged(&lock, &Slot::Vip, &[loss(LossKind::Gone)], false), Ok(()));
         // The engine concluded it, in Git: this look need not.
-        let mut said = lock.clone();
+        let mut said = lock;
         let condition = Condition::resolved(model::ConditionStatus::False, Reason::Lost, missing[0].to_string());
         said.conditions.push(condition);
         assert_eq!(judged(&said, &Slot::Vip, &missing, false), Ok(()));

@@ -141,8 +141,10 @@ impl FleetStatus {
             for Said { reason, message, .. } in &status.notes {
                 out += &line(status, &format!("{reason}: {message}"));
             }
-            for wait in status.deletion.iter().flat_map(|deletion| &deletion.waits) {
-                out += &line(status, &format!("waits: {wait}"));
+            let said = status.problem.as_ref().map(|problem| problem.message.as_str()).unwrap_or_default();
+            let waits = status.deletion.iter().flat_map(|deletion| &deletion.waits);
+            for wait in waits.filter(|wait| !said.contains(wait.as_str())) {
+                out += &line(status, &format!("waits: {}", words::wait(wait)));
             }
         }
         out

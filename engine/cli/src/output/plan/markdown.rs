@@ -54,7 +54,7 @@ impl Page {
 
 fn head(report: &Report, view: &PlanView) -> String {
     let at = report.tip.map(|tip| format!(" at `{}`", short(tip))).unwrap_or_default();
-    let mut out = format!("### Ferrofleet plan: {}{at}\n\n", words::totals(report.totals()));
+    let mut out = format!("### Ferrofleet plan: {}{at}\n\n", words::totals(report));
     let mut warn = |title: &str, text: &str| {
         out.push_str(&format!("> **{title}:** {}\n\n", escaped(text)));
     };
@@ -99,7 +99,7 @@ fn rows<'a>(report: &'a Report, view: &'a PlanView) -> BTreeMap<&'a ClusterId, R
     }
     for (id, impacts) in &report.impacts {
         let row = rows.entry(id).or_default();
-        for impact in impacts {
+        for impact in impacts.iter().filter(|impact| words::is_told(impact)) {
             let (outcome, said) = (words::outcome(impact), words::impact(impact));
             if !outcome.is_empty() {
                 row.machines.push(format!("{}: {outcome}", impact.object));
@@ -118,7 +118,7 @@ fn rows<'a>(report: &'a Report, view: &'a PlanView) -> BTreeMap<&'a ClusterId, R
         row.metal.push(format!("deletion, {}: {}", words::stage(deleting), words::next(deleting)));
         row.attention.extend(deleting.refused.as_ref().map(|(reason, _)| reason.to_string()));
         row.details.extend(deleting.refused.iter().map(|(reason, message)| format!("refused: {reason}: {message}")));
-        row.details.extend(deleting.waits.iter().map(|wait| format!("waits: {wait}")));
+        row.details.extend(deleting.waits.iter().map(|wait| format!("waits: {}", words::wait(wait))));
     }
     for loss in &report.plan.losses {
         let row = rows.entry(&loss.cluster).or_default();

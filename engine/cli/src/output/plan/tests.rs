@@ -98,7 +98,14 @@ fn report() -> Report {
         impact("MachineDeployment/shop-general", Effect::InPlace, (Some(4), Some(2)), 0, &["/spec/replicas"]),
         impact("MachineDeployment/shop-new", Effect::Create, (None, Some(1)), 0, &[]),
         impact("MachineDeployment/shop-scaled", Effect::Replace, (None, None), 0, &[]),
-        impact("Cluster/shop", Effect::InPlace, (None, None), 0, &["/metadata/annotations"]),
+        impact(
+            "Cluster/shop",
+            Effect::InPlace,
+            (None, None),
+            0,
+            &["/metadata/annotations/a.b~1c", "/metadata/annotations/d"],
+        ),
+        impact("ConfigMap/shop", Effect::Keep, (None, None), 0, &[]),
         impact("Firewall/shop", Effect::Keep, (Some(1), Some(1)), 0, &[]),
     ];
     report.impacts.insert(id("default.shop"), impacts);
@@ -162,6 +169,9 @@ fn exit_codes_by_what_a_plan_holds() {
     let files = &|report: &mut Report| report.files = bad.files.clone();
     assert_eq!(with(files), Exit::Pending);
     let lacks = &|report: &mut Report| report.plan.capacity = bad.plan.capacity.clone();
+    let mut waits = Report::default();
+    lacks(&mut waits);
+    assert!(plainly(&text(&waits, false)).ends_with("Plan: nothing to do now, and something is waited for\n"));
     assert_eq!(with(lacks), Exit::Pending, "waiting for capacity included");
     let enough = &|report: &mut Report| {
         report.plan.capacity = bad.plan.capacity.clone();

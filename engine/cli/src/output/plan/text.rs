@@ -29,7 +29,7 @@ pub(crate) fn text(report: &Report, with_diff: bool) -> String {
     if !out.is_empty() {
         out.push('\n');
     }
-    let _ = write!(out, "{} {}", styles::bold("Plan:"), words::totals(report.totals()));
+    let _ = write!(out, "{} {}", styles::bold("Plan:"), words::totals(report));
     if view.incomplete {
         let _ = write!(out, ", {}", styles::bad("incomplete"));
     }
@@ -95,7 +95,7 @@ fn cluster_text(out: &mut String, cluster: &Cluster<'_>) {
         let line = format!("  {painted} {:16} {}", slot.to_string(), plain(detail));
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    for impact in cluster.impacts {
+    for impact in cluster.impacts.iter().filter(|impact| words::is_told(impact)) {
         let padded = format!("{:9}", words::action(impact.effect));
         let painted = match impact.effect {
             Effect::Create => styles::good(padded),
@@ -122,7 +122,7 @@ fn deletion(out: &mut String, id: &ClusterId, deleting: &Deleting) {
     }
     let _ = writeln!(out, "  {} {}", styles::accent("next     "), words::next(deleting));
     for wait in &deleting.waits {
-        let _ = writeln!(out, "  {} {}", styles::warn("waits    "), plain(wait));
+        let _ = writeln!(out, "  {} {}", styles::warn("waits    "), plain(words::wait(wait)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sentences about the parts of a plan, the same in every form.
 
-use super::Totals;
+use super::{Report, Totals};
 use crate::output::{count, diff::Counts, plan::files::Kind};
 use ::plan::{CapacityLine, Deleting, Loss, Next};
 use model::lock::DeletionPhase;
@@ -29,7 +29,7 @@ pub(super) fn action(effect: Effect) -> &'static str {
 /// What becomes of an object and of its machines, and why.
 pub(super) fn impact(impact: &Impact) -> String {
     let what = outcome(impact);
-    let fields = &impact.fields;
+    let fields = places(&impact.fields);
     let mut named = fields.iter().take(FIELDS_MAX).cloned().collect::<Vec<_>>().join(", ");
     if let Some(more) = fields.len().checked_sub(FIELDS_MAX).filter(|more| *more > 0) {
         named = format!("{named} and {more} more");
@@ -39,6 +39,27 @@ pub(super) fn impact(impact: &Impact) -> String {
         (true, false) => named,
         (_, true) => what,
     }
+}
+
+/// JSON pointers as people read them; of annotations and labels only that they change.
+fn places(fields: &[String]) -> Vec<String> {
+    let place = |field: &String| {
+        let whole = ["/metadata/annotations", "/metadata/labels"].into_iter().find(|whole| field.starts_with(whole));
+        whole.map_or_else(|| field.replace("~1", "/").replace("~0", "~"), str::to_owned)
+    };
+    let mut places: Vec<_> = fields.iter().map(place).collect();
+    places.dedup();
+    places
+}
+
+/// Whether there is anything to say: an object without machines that stays as it is has nothing.
+pub(super) fn is_told(impact: &Impact) -> bool {
+    impact.effect != Effect::Keep || !outcome(impact).is_empty()
+}
+
+/// A sentence about what is waited for, after a word that says so.
+pub(crate) fn wait(sentence: &str) -> &str {
+    sentence.strip_prefix("waits ").unwrap_or(sentence)
 }
 
 /// What becomes of its machines; empty for what has none.
@@ -132,10 +153,11 @@ pub(super) fn counts(Counts { added, removed }: Counts) -> String {
 }
 
 /// `3 to allocate, 0 to free, 0 files to write`.
-pub(super) fn totals(totals: Totals) -> String {
-    let Totals { allocations, frees, files, replaced } = totals;
+pub(super) fn totals(report: &Report) -> String {
+    let Totals { allocations, frees, files, replaced } = report.totals();
     if allocations + frees + files == 0 {
-        return "nothing to do".to_owned();
+        let waits = if report.is_pending() { " now, and something is waited for" } else { "" };
+        return format!("nothing to do{waits}");
     }
     let mut parts = vec![
         format!("{allocations} to allocate"),

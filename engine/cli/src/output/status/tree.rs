@@ -2,6 +2,7 @@
 
 use super::{ClusterStatus, DeletionStatus, Said};
 use crate::output::clusters::short;
+use crate::output::plan::words;
 use crate::output::{plain, styles, wrapped};
 use model::condition::{ConditionStatus, ReasonKind};
 use model::lock::{Firewall, Values};
@@ -161,7 +162,7 @@ fn deletion(deletion: &DeletionStatus) -> Node {
     let confirmed = confirmed_in.iter().map(|commit| Node::new("confirmed in", commit.get(..7).unwrap_or(commit)));
     let next = next.iter().map(|next| Node::new("next", next));
     let refused = refused.iter().map(|refused| said("refused", refused));
-    let waits = waits.iter().map(|wait| Node::new("waits", wait));
+    let waits = waits.iter().map(|wait| Node::new("waits", words::wait(wait)));
     Node::new("deletion", *phase).with(confirmed).with(next).with(refused).with(waits)
 }
 
