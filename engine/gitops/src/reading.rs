@@ -155,3 +155,17 @@ impl<M: Metal + 'static> Engine<M> {
         Ok(found.await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::metal::GapReason;
+
+    #[test]
+    fn unread_capacity_leaves_the_lists_whole() {
+        let gap = |kind| Gap { project: None, kind, why: GapReason::Failed, message: String::new() };
+        let is_whole = |gaps| lists_are_whole(&Have { gaps, ..Have::default() });
+        assert!(is_whole(vec![]) && is_whole(vec![gap(Gap::CAPACITY)]));
+        assert!(!is_whole(vec![gap("ips")]) && !is_whole(vec![gap(Gap::CAPACITY), gap("ips")]));
+    }
+}

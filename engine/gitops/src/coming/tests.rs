@@ -93,10 +93,7 @@ fn plan_of(more: Option<Step>) -> Plan {
         tags: model::Tags::new(),
     };
     let request = Box::new(Request::Ip(request));
-    let mut steps = vec![
-        Step::Keep { slot: Slot::Firewall(1) },
-        Step::Allocate { slot: Slot::Firewall(2), request: request.clone() },
-    ];
+    let mut steps = vec![Step::Keep { slot: Slot::Firewall(1) }, Step::Allocate { slot: Slot::Firewall(2), request }];
     steps.extend(more);
     let cluster = ClusterPlan {
         project: ProjectId::parse(ProjectId::EXAMPLE).unwrap(),

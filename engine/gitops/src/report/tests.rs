@@ -1,4 +1,5 @@
 use super::*;
+use crate::kit::{Branch, SHOP, SHOP_DEFINITION, SHOP_LOCK, id};
 use model::{ProjectId, Slot};
 
 fn state() -> ClusterState {
@@ -35,4 +36,22 @@ fn a_problem_that_was_there_before_stays_and_the_loss_is_beside_it() {
     add_losses(&mut state, &[&loss]);
     assert_eq!(state.problem.unwrap().0, Reason::Suspect);
     assert_eq!(state.notes[0].0, Reason::Lost);
+}
+
+#[test]
+fn only_what_the_lock_says_too_is_said_to_delete() {
+    let mut branch = Branch::new();
+    branch.engine(&[SHOP], "");
+    let words = |branch: &mut Branch| {
+        let wanted = branch.view().want.clusters[&id(SHOP)].clone();
+        confirmed(&wanted, wanted.lock.as_deref())
+    };
+    assert_eq!(words(&mut branch), None);
+    let text = branch.read(SHOP_DEFINITION).replace("spec:\n", "spec:\n  deletion: {confirm: shop}\n");
+    branch.person("Delete it", &[(SHOP_DEFINITION, Some(&text))]);
+    assert!(words(&mut branch).unwrap().ends_with("removing it now deletes nothing"));
+    let deletion = "deletion:\n  confirmedIn: 1234567890123456789012345678901234567890\n  phase: confirmed\n";
+    let lock = branch.read(SHOP_LOCK) + deletion;
+    branch.engine_writes(SHOP, SHOP_LOCK, &lock);
+    assert!(words(&mut branch).unwrap().ends_with("deletes the cluster"));
 }
