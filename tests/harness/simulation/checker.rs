@@ -196,7 +196,9 @@ impl Checker {
                 return violated("I5", format!("{slot} of {cluster} changed from {old} to {new}"));
             }
         }
-        let Some(thing) = self.things.values().find(|thing| thing.is(named)) else {
+        // It may have vanished since its allocation was answered.
+        let mut known = self.things.values().chain(&self.taken);
+        let Some(thing) = known.find(|thing| thing.is(named)) else {
             return violated("I1", format!("{slot} of {cluster} is {}, which is not there", named.value));
         };
         let is_own = thing.is_ours() && thing.cluster() == Some(cluster) && thing.slot() == Some(slot);

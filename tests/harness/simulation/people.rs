@@ -142,7 +142,8 @@ impl People {
         }
         let mut changes = Changes::new();
         for definition in self.definitions.iter_mut().filter(|_| self.held) {
-            definition.replicas += 1;
+            // As none had it before: what is as it was when it was reverted stays held.
+            definition.replicas += 10;
             changes.insert(definition.path(), Some(definition.text()));
         }
         if !changes.is_empty() {
