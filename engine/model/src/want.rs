@@ -518,7 +518,7 @@ const ORDERED_MAX: usize = 3;
 /// Whether these inputs are the ones that are wanted, be it in other words: a default that is written out or left out, or
 /// networks in another order. That is no reason for another firewall.
 pub fn is_firewall_of(effective: &Effective, inputs: &Digest) -> bool {
-    let same = |(firewall, port): (FirewallSpec, Setting<Port>)| Digest::of(&(&firewall, &port)) == *inputs;
+    let same = |(firewall, port): Worded| Digest::of(&(&firewall, &port)) == *inputs;
     firewall_inputs(effective) == *inputs || firewall_words(effective).any(same)
 }
 
@@ -536,11 +536,14 @@ pub fn is_rendered_from(
     is(effective) || other_words.any(|effective| is(&effective))
 }
 
+/// What a firewall's digest is of.
+type Worded = (FirewallSpec, Setting<Port>);
+
 /// The same firewall in all the words for it that a digest tells apart.
-fn firewall_words(effective: &Effective) -> impl Iterator<Item = (FirewallSpec, Setting<Port>)> {
+fn firewall_words(effective: &Effective) -> impl Iterator<Item = Worded> {
     let Effective { firewall, api_port, .. } = effective;
     let mut all = vec![(firewall.clone(), api_port.clone())];
-    let mut vary = |by: &dyn Fn(&(FirewallSpec, Setting<Port>)) -> Vec<(FirewallSpec, Setting<Port>)>| {
+    let mut vary = |by: &dyn Fn(&Worded) -> Vec<Worded>| {
         all = all.iter().flat_map(by).collect();
     };
     vary(&|(spec, port)| {
