@@ -50,7 +50,8 @@ impl Thing {
             && self.tag("fleet.metal-stack.io/fleet") == Some(FLEET)
     }
 
-    fn cluster(&self) -> Option<&str> {
+    /// The cluster that its tags name.
+    pub(super) fn cluster(&self) -> Option<&str> {
         self.tag("metal-stack.infrastructure.cluster.x-k8s.io/cluster-resource")
             .or_else(|| self.tag("cluster.metal-stack.io/id/egress"))
             .or_else(|| self.tag("cluster.metal-stack.io/id"))
@@ -83,6 +84,9 @@ struct Leaving {
     changed: u64,
 }
 
+/// What replaces machines when it changes, by object and part.
+type Machines = BTreeMap<String, String>;
+
 /// The books.
 #[derive(Debug, Default)]
 pub struct Checker {
@@ -99,8 +103,9 @@ pub struct Checker {
     committed: BTreeMap<(String, String), Named>,
     /// Some process died: what it allocated and nobody committed may be an orphan.
     had_deaths: bool,
-    /// Inputs and machines of the output that the engine wrote last.
-    machines: BTreeMap<String, (String, BTreeMap<String, String>)>,
+    /// Of each output the inputs that the engine wrote it from last, and the machines that it may say: as the engine
+    /// wrote them, and as people's reverts left them.
+    machines: BTreeMap<String, (String, Vec<Machines>)>,
 }
 
 impl Checker {
@@ -120,6 +125,9 @@ impl Checker {
                 leaving.changed = seconds;
             }
             leaving.is_defined = is_defined;
+        }
+        for (cluster, (_, known)) in &mut self.machines {
+            known.extend(facts.outputs.get(cluster).map(|output| output.machines.clone()));
         }
         self.facts = facts;
     }
@@ -225,16 +233,24 @@ impl Checker {
     fn no_surprise(&mut self, facts: &Facts) -> Result<(), Violation> {
         for (cluster, output) in &facts.outputs {
             let Some([definition]) = facts.definitions.get(cluster).map(Vec::as_slice) else { continue };
-            let now = (definition.inputs.clone(), output.machines.clone());
-            if let Some((inputs, machines)) = self.machines.get(cluster)
-                && *inputs == now.0
-            {
-                let changed = machines.iter().find(|(part, was)| now.1.get(*part).is_some_and(|is| is != *was));
-                if let Some((part, _)) = changed {
+            let now = &output.machines;
+            let differs = |was: &Machines| {
+                let other = |(part, was): &(&String, &String)| now.get(*part).is_some_and(|is| is != *was);
+                was.iter().find(other).map(|(part, _)| part.clone())
+            };
+            let same = self.machines.get(cluster).filter(|(inputs, _)| *inputs == definition.inputs);
+            if let Some((_, known)) = same {
+                if let (true, Some(part)) =
+                    (known.iter().all(|was| differs(was).is_some()), known.first().and_then(differs))
+                {
                     return violated("I11", format!("{part} of {cluster} changed, and nobody asked for that"));
                 }
+                // A reverted cluster may go on later with what the revert took away.
+                if known.contains(now) {
+                    continue;
+                }
             }
-            self.machines.insert(cluster.clone(), now);
+            self.machines.insert(cluster.clone(), (definition.inputs.clone(), vec![now.clone()]));
         }
         self.machines.retain(|cluster, _| facts.outputs.contains_key(cluster));
         Ok(())
@@ -272,9 +288,11 @@ impl Checker {
             let serves = named.iter().any(|named| thing.is(named));
             let heir = |other: &&Thing| {
                 let is_younger = other.generation() > thing.generation() && other.cluster() == Some(cluster);
-                is_younger && other.kind == "firewall" && phoned_home.contains(&other.id)
+                // One that vanished a moment ago was there when it was decided.
+                let works = phoned_home.contains(&other.id) || self.taken.contains(other);
+                is_younger && other.kind == "firewall" && works
             };
-            return match serves && self.things.values().find(heir).is_none() {
+            return match serves && !self.things.values().chain(&self.taken).any(|other| heir(&other)) {
                 true => violated("I9", format!("firewall {id} of {cluster} was freed while it served")),
                 false => Ok(()),
             };

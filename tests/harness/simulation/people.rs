@@ -1,5 +1,6 @@
 //! What people do to a fleet: they push definitions, and now and then something that they should not have.
 
+use super::checker::Thing;
 use super::facts::is_engines;
 use super::world::{ADOPTABLE, MAIN, World};
 use fastrand::Rng;
@@ -68,6 +69,8 @@ pub(super) struct People {
     is_rewritten: bool,
     /// Clusters that wait for a person.
     excused: BTreeSet<String>,
+    /// Clusters whose firewall vanished: its addresses stay in their network, which no engine may free then (R25).
+    haunted: BTreeSet<String>,
     /// Firewalls that vanished or died.
     pub(super) incidents: usize,
 }
@@ -83,6 +86,7 @@ impl People {
             held: false,
             is_rewritten: false,
             excused: BTreeSet::new(),
+            haunted: BTreeSet::new(),
             incidents: 0,
         }
     }
@@ -151,6 +155,8 @@ impl People {
         }
         let broken = self.definitions.iter().filter(|d| d.is_broken || d.is_paused);
         self.excused.extend(broken.map(|d| format!("default.{}", d.name)));
+        let gone = self.gone.iter().map(|d| format!("default.{}", d.name));
+        self.excused.extend(gone.filter(|cluster| self.haunted.contains(cluster)));
         self.excused.clone()
     }
 
@@ -343,17 +349,18 @@ impl People {
 
     /// Hardware fails.
     fn firewall_dies(&mut self, rng: &mut Rng) {
-        let firewalls: Vec<String> =
-            self.world.things().into_iter().filter(|t| t.kind == "firewall").map(|t| t.id).collect();
-        let Some(id) = rng.choice(firewalls) else { return };
+        let firewalls: Vec<Thing> = self.world.things().into_iter().filter(|t| t.kind == "firewall").collect();
+        let Some(firewall) = rng.choice(firewalls) else { return };
+        let id = &firewall.id;
         self.incidents += 1;
         let vanish = rng.bool();
         let liveliness = (!vanish).then(|| "Dead".to_owned());
         let incident = metal_sim::MachineIncident { liveliness, vanish, ..metal_sim::MachineIncident::default() };
         self.world.say(format_args!("firewall {id} {}", if vanish { "vanishes" } else { "dies" }));
-        self.world.sim().machine_incident(&id, &incident).expect("a machine");
+        self.world.sim().machine_incident(id, &incident).expect("a machine");
         if vanish {
-            self.world.state().checker.taken("firewall", &id);
+            self.haunted.extend(firewall.cluster().map(str::to_owned));
+            self.world.state().checker.taken("firewall", id);
         }
     }
 
