@@ -80,10 +80,11 @@ fn i9_a_branch_that_was_rewritten_deletes_nothing_until_a_person_says_so() {
     change_shop(&bed, "  deletion: {confirm: shop}\n", "The shop closes");
     let _ = run(&bed).expect(0);
     assert_eq!(lock(&bed)["deletion"]["phase"], "confirmed");
-    // Somebody squashes everything and removes the definition on top.
+    // Somebody squashes everything, and removes the definition on top.
     bed.ada.pull().run(["checkout", "-q", "--orphan", "squashed"]);
-    bed.ada.remove(&shop_path());
     bed.ada.commit("Squashed");
+    bed.ada.remove(&shop_path());
+    bed.ada.commit("No shop any more");
     bed.ada.run(["push", "-q", "--force", "origin", "HEAD:main"]);
     let ran = run(&bed);
     assert!(ran.stdout.contains("HistoryRewritten") || ran.stderr.contains("HistoryRewritten"), "{ran:?}");
@@ -93,6 +94,32 @@ fn i9_a_branch_that_was_rewritten_deletes_nothing_until_a_person_says_so() {
         let _ = run(bed);
         marked(bed, CLUSTER).is_empty() && !has_lock(bed)
     });
+}
+
+#[test]
+fn i9_a_removal_that_history_does_not_hold_deletes_nothing() {
+    let bed = bed_with_shop();
+    change_shop(&bed, "  deletion: {confirm: shop}\n", "The shop closes");
+    let _ = bed.run_once().expect(0);
+    bed.ada.pull().remove(&shop_path());
+    bed.ada.run(["checkout", "-q", "--orphan", "squashed"]);
+    bed.ada.commit("Squashed without it");
+    bed.ada.run(["push", "-q", "--force", "origin", "HEAD:main"]);
+    let ran = bed.run_once().expect(1);
+    assert!(ran.stderr.contains("definition-removed") && ran.stderr.contains("mend:"), "{}", ran.stderr);
+    assert_eq!(marked(&bed, CLUSTER).len(), 3);
+}
+
+#[test]
+fn i9_a_confirmation_that_is_taken_back_between_two_looks_counts_as_taken_back() {
+    let bed = bed_with_shop();
+    change_shop(&bed, "  deletion: {confirm: shop}\n", "The shop closes");
+    let _ = bed.run_once().expect(0);
+    change_shop(&bed, "", "It does not");
+    remove_shop(&bed);
+    let ran = bed.run_once().expect(1);
+    assert!(ran.stderr.contains("definition-removed"), "{}", ran.stderr);
+    assert_eq!(marked(&bed, CLUSTER).len(), 3);
 }
 
 #[test]
