@@ -14,8 +14,8 @@ use model::overlay::LabelSelector;
 use model::policy::KubernetesVersion;
 use model::rules::RuleComment;
 use model::{
-    Allocation, Cidr, ClusterName, CommitId, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId, ProjectId,
-    Seconds, SizeId, Timestamp,
+    Allocation, Cidr, ClusterName, CommitId, FleetName, ImageId, MachineId, Namespace, NetworkId, PartitionId,
+    ProjectId, Seconds, SizeId, Timestamp,
 };
 
 /// Explains a text that `error` refused.

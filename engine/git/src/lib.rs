@@ -20,9 +20,9 @@ mod worker;
 
 pub use credentials::{Credentials, CredentialsError, Source};
 pub use error::Error;
+pub use link::memory::{Asked, Fate};
 pub use oid::{Oid, OidError};
 pub use options::{Author, Options, Timeouts};
-pub use link::memory::{Asked, Fate};
 pub use repo::{CommitInfo, Draft, Expect, FirstParents, Hub, Moved, Push, Refusal, Repo};
 pub use url::{RemoteUrl, UrlError};
 pub use words::RefusalKind;

@@ -65,7 +65,9 @@ pub struct TitleFacts<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    #[error("`{{{{{0}}}}}` is nothing that the message can name: {{{{title}}}}, {{{{reason}}}}, {{{{clusters}}}}, {{{{fleet}}}}")]
+    #[error(
+        "`{{{{{0}}}}}` is nothing that the message can name: {{{{title}}}}, {{{{reason}}}}, {{{{clusters}}}}, {{{{fleet}}}}"
+    )]
     Unknown(String),
     #[error("`{{{{` without its `}}}}`")]
     Open,

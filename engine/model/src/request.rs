@@ -117,7 +117,9 @@ impl std::fmt::Display for FreeReason {
         match self {
             Self::Duplicate { of } => write!(f, "a duplicate, the lock names {of}"),
             Self::Replaced { by } => write!(f, "replaced by {by}"),
-            Self::Unwanted => f.write_str("it never phoned home, and was made from settings that nobody wants any more"),
+            Self::Unwanted => {
+                f.write_str("it never phoned home, and was made from settings that nobody wants any more")
+            }
             Self::Leftover => f.write_str("the definition is gone from the tip"),
             Self::Deletion => f.write_str("the cluster was deleted"),
             Self::Orphan => f.write_str("no definition and no lock names it, and a person wants it freed"),

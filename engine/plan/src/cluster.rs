@@ -213,8 +213,8 @@ fn mode(effective: &Effective, slot: &Slot) -> SlotMode {
 
 fn find_or_allocate(context: &Context<'_>, slot: Slot, budget: &mut Budget) -> Step {
     let cluster = context.wanted.id.to_string();
-    let hits = context.index.hits(&cluster, &slot);
     let project = &context.wanted.identity.project;
+    let hits = used_first(context, context.index.hits(&cluster, &slot), &slot);
     if let Some(hit) = proposed(&hits, context.fleet, &slot, |h| h.project == project) {
         let slot = hit.mark().map_or(slot, |m| m.slot);
         return Step::Use { slot, resource: Box::new(hit.resource.owned()), origin: Origin::Allocated };
@@ -229,6 +229,28 @@ fn find_or_allocate(context: &Context<'_>, slot: Slot, budget: &mut Budget) -> S
         Ok(request) => Step::Allocate { slot, request: Box::new(request) },
         Err((reason, message)) => Step::Refuse { slot, reason, message },
     }
+}
+
+/// Of two networks or egress addresses (a request that was delivered twice makes both) the one that the cluster's firewall
+/// has goes first: the other one can be freed.
+fn used_first<'a>(context: &Context<'a>, mut hits: Vec<Hit<'a>>, slot: &Slot) -> Vec<Hit<'a>> {
+    if hits.len() < 2 || !matches!(slot, Slot::Network | Slot::Egress(_)) {
+        return hits;
+    }
+    let (firewall, project) = (Slot::Firewall(1), &context.wanted.identity.project);
+    let firewalls = context.index.hits(&context.wanted.id.to_string(), &firewall);
+    let Some(Hit { resource: ResourceRef::Firewall(machine), .. }) =
+        proposed(&firewalls, context.fleet, &firewall, |hit| hit.project == project)
+    else {
+        return hits;
+    };
+    let is_used = |hit: &Hit<'_>| match hit.resource {
+        ResourceRef::Network(network) => machine.networks.iter().any(|own| own.network == network.id),
+        ResourceRef::Ip(ip) => machine.networks.iter().any(|own| own.ips.contains(&ip.address)),
+        ResourceRef::Firewall(_) => false,
+    };
+    hits.sort_by_key(|hit| !is_used(hit));
+    hits
 }
 
 /// R6: a hit without our mark is somebody's, and a second one beside it would be a second control plane.

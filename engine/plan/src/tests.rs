@@ -12,7 +12,7 @@ mod watch;
 mod world;
 
 use crate::{Plan, Setting, Step, plan, settle};
-use model::metal::{Gap, GapReason};
+use model::metal::{Gap, GapReason, MachineNetwork, MachineNetworkKind};
 use model::request::{Done, FreeReason, Outcome, Resource, Target};
 use model::{ClusterId, ConditionStatus, Have, Origin, Reason, Slot, Want, tags};
 use proptest::prelude::*;
@@ -70,6 +70,24 @@ fn i1_of_several_the_first_created_is_proposed_and_equal_times_go_by_id() {
         let plan = planned(&want(&["default.shop"]), &have);
         assert_eq!(actions(&plan, "default.shop")[0], format!("use network {expected} Allocated"));
         assert_eq!(plan.frees, [], "age never decides a free: no lock names one of them yet");
+    }
+}
+
+#[test]
+fn i1_of_two_networks_the_one_with_the_firewall_is_the_clusters() {
+    for in_network in ["n1", "n2"] {
+        let mut have = have();
+        let had = project(&mut have);
+        had.networks.extend([network("n1", "default.shop", 100), network("n2", "default.shop", 200)]);
+        let mut machine = firewall(1, "default.shop", 1, 300);
+        machine.networks = vec![MachineNetwork {
+            network: in_network.parse().unwrap(),
+            kind: MachineNetworkKind::PrivatePrimaryUnshared,
+            ips: vec![],
+        }];
+        had.firewalls.push(machine);
+        let plan = planned(&want(&["default.shop"]), &have);
+        assert_eq!(actions(&plan, "default.shop")[0], format!("use network {in_network} Allocated"));
     }
 }
 

@@ -110,7 +110,7 @@ fn a_cluster_of_the_example_lives_through_git_alone() {
     bed.until("everything is given back", |bed| {
         let _ = bed.run_once();
         let none = |slot: &&str| bed.live(CLUSTER, slot).is_empty();
-        ["network", "vip", "firewall"].iter().all(|slot| none(slot))
+        ["network", "vip", "firewall"].iter().all(none)
             && !bed.remote.paths().contains(&format!("{FOLDER}/cluster.lock.yaml"))
     });
     assert!(!bed.remote.paths().iter().any(|path| path.starts_with(OUTPUT)));

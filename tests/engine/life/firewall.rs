@@ -38,7 +38,7 @@ fn until_replaced(bed: &Bed, old: &str) {
         bed.live(CLUSTER, "firewall").len() == 1 && serving(bed) != old
     });
     let new = serving(bed);
-    assert_eq!(bed.live(CLUSTER, "firewall"), [new.clone()]);
+    assert_eq!(bed.live(CLUSTER, "firewall"), std::slice::from_ref(&new));
     assert!(reference(bed).contains(&new) && !reference(bed).contains(old));
     assert_eq!(lock(bed)["values"]["firewall"]["generation"], 2);
     assert_eq!(lock(bed)["values"]["firewall"]["successor"], Value::Null);

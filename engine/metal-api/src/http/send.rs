@@ -132,7 +132,12 @@ impl HttpMetal {
         Err(classify(call.clone(), status, &ErrorText::parse(text.as_bytes()), after))
     }
 
-    fn build(&self, client: &reqwest::Client, request: &Request, auth: &AuthHeaders) -> Result<reqwest::Request, String> {
+    fn build(
+        &self,
+        client: &reqwest::Client,
+        request: &Request,
+        auth: &AuthHeaders,
+    ) -> Result<reqwest::Request, String> {
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| "the URL has no path".to_owned())?
