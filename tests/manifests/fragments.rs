@@ -199,5 +199,11 @@ pub(super) const EXCEPTIONS: &[(&str, &str)] = &[
     ("spec.flavor=metal3-kamaji", "not built yet"),
     ("spec.flavor=gardener-shoot", "not built yet"),
     ("spec.controlPlane.healthCheck.maxUnhealthy", "refused: Cluster API replaces one control-plane machine at a time"),
+    ("spec.firewall.healthTimeout", "the engine's own: nothing of it is rendered"),
+    ("spec.rollout.allowReplacement=never", "decides whether a change is rendered, not what"),
+    ("spec.rollout.allowReplacement=always", "decides whether a change is rendered, not what"),
+    ("spec.deletion.protect", "refuses a confirmation"),
+    ("spec.deletion.confirm", "takes prune guards away: tests of engine/render, tests/engine/life"),
+    ("spec.deletion.gracePeriod", "the engine's own: nothing of it is rendered"),
     ("spec.vip.mode=delegate", "refused with every flavor there is: kube-vip's manifest needs the address"),
 ];

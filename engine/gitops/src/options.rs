@@ -43,8 +43,8 @@ impl Options {
     }
 
     /// An allocation whose outcome is unknown is not looked for again before this: a request that timed out may still
-    /// complete.
+    /// complete, however short the claim is.
     pub fn unknown_wait(&self) -> Duration {
-        self.claim_time / 2
+        (self.claim_time / 2).max(Duration::from_secs(3))
     }
 }

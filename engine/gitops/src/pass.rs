@@ -76,7 +76,7 @@ impl<M: Metal + 'static> Engine<M> {
 
     /// Plans from a view and what metal-api has; nothing is written.
     pub(crate) async fn decide(&mut self, view: Arc<View>, have: Arc<Have>) -> Result<Decided, RunError> {
-        let mut view = view;
+        let (mut view, mut have) = (view, have);
         let mut findings = view.findings.clone();
         let from_metal = fleet::metal_findings(&view.want, &have, self.clock.now());
         if !from_metal.is_empty() {
@@ -93,6 +93,11 @@ impl<M: Metal + 'static> Engine<M> {
         let freed = u32::try_from(self.freed.len()).unwrap_or(u32::MAX);
         said.freed_within_hour = said.freed_within_hour.saturating_add(freed);
         let mut plan = self.planned(&view, &have, &said, &shown).await?;
+        // Another engine's locks name what it allocated after our reading: that is no sign of another metal-api.
+        if !plan.suspect.is_empty() && self.reads_before_tip() {
+            have = self.have(&view, true).await?;
+            plan = self.planned(&view, &have, &said, &shown).await?;
+        }
         self.forget(&view, &have, &said, &plan, &shown).await?;
         let notes = crate::delegated::read_back(&mut plan, &view.want, &have, &shown.seen);
         self.unknown.retain(|_, since| since.elapsed() < self.options.unknown_wait());
@@ -103,6 +108,12 @@ impl<M: Metal + 'static> Engine<M> {
         self.refusals.postpone(&mut plan);
         self.coming = Coming::of(&view.want, &have, &plan, self.clock.now());
         Ok(Decided { view, have, findings, plan, said, shown, notes })
+    }
+
+    /// Whether metal-api was read before the tip was.
+    fn reads_before_tip(&self) -> bool {
+        let read = self.have.as_ref().map(|(_, at, _)| *at);
+        read.zip(self.viewed.as_ref()).is_some_and(|(read, (_, viewed))| read < *viewed)
     }
 
     async fn planned(&self, view: &View, have: &Have, said: &Said, shown: &Shown) -> Result<Plan, RunError> {
